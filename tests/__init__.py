@@ -1,0 +1,1 @@
+"""The test suite: one folder per package of the core, and `architecture`, which checks the source itself."""

@@ -1,0 +1,49 @@
+"""What is loaded at start. A front end opens in every editor window, so the package's root must cost nothing."""
+
+import subprocess
+import sys
+
+import naestro
+from tests.architecture.source import PACKAGE
+
+HEAVY = (
+    "pydantic",
+    "httpx2",
+    "rich",
+    "typer",
+    "click",
+    "sqlite3",
+    "anyio",
+    "msgspec",
+    "xllamacpp",
+    "asyncio",
+)
+LIMIT_S = 60
+
+LIST_LOADED = f"print(*[name for name in {HEAVY!r} if name in sys.modules], sep='\\n')"
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: PLW1510 - the exit code is part of what is asserted
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=LIMIT_S
+    )
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    done = _run("-c", f"import sys, naestro; {LIST_LOADED}")
+    assert (done.returncode, done.stdout.split()) == (0, [])
+
+
+def test_asking_for_the_version_loads_nothing_heavy() -> None:
+    code = f"import sys; sys.argv = ['naestro', '--version']; from naestro.__main__ import main; main(); {LIST_LOADED}"
+    done = _run("-c", code)
+    assert (done.returncode, done.stdout.split()) == (0, ["naestro", naestro.__version__])
+
+
+def test_the_version_is_told_by_the_module_as_a_program() -> None:
+    done = _run("-m", "naestro", "--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"naestro {naestro.__version__}\n", "")
+
+
+def test_the_package_is_loaded_from_this_checkout() -> None:
+    assert naestro.__file__ == str(PACKAGE / "__init__.py")

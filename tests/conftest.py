@@ -1,0 +1,9 @@
+"""Fixtures that every test may use. It knows nothing of the core: what tests a package stands beside them."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run async tests on asyncio, the only event loop that Naestro is run on."""
+    return "asyncio"
