@@ -1,0 +1,1 @@
+"""Commands: each one readable flow, top to bottom."""

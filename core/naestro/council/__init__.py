@@ -1,0 +1,1 @@
+"""The council: roles, proposals, critique, synthesis, adjudication."""

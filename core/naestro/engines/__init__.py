@@ -1,0 +1,1 @@
+"""Engines: what generates text, one interface, two adapters, and the local servers they run on."""

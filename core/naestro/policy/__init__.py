@@ -1,0 +1,1 @@
+"""Policy: what Naestro may read, change and send. The border of the workspace stands here."""
