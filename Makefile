@@ -3,12 +3,13 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+# Further options, as in: make test PYTEST_ARGS="-k journal"; make lock LOCK_ARGS=--upgrade
 PYTEST_ARGS ?=
+LOCK_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test fast check check-rest bench lock docs clean
+.PHONY: help venv demo test fast check check-rest bench lock hooks docs clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -25,7 +26,7 @@ demo: $(STAMP) ## a council of local models answers a question about this reposi
 
 test: $(STAMP) ## all tests, with coverage measured
 	@rm -f .coverage .coverage.* coverage.xml
-	$(BIN)/python -m pytest --cov --cov-report= $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0 $(PYTEST_ARGS)
 
 fast: $(STAMP) ## the tests that need no model and take no five seconds
 	$(BIN)/python -m pytest -m "not engine and not slow" $(PYTEST_ARGS)
@@ -39,10 +40,13 @@ bench: $(STAMP) ## measure; prints a table and writes bench/results/latest.json
 	$(BIN)/python -m bench
 
 lock: $(STAMP) ## resolve the requirements anew, with hashes
-	@tools/lock.sh $(BIN)/uv
+	@tools/lock.sh $(BIN)/uv $(LOCK_ARGS)
+
+hooks: $(STAMP) ## check each commit before it is made
+	@$(BIN)/prek install
 
 docs: $(STAMP) ## write the reference pages from the code and build the site
 	@$(BIN)/python tools/docs.py build
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) site dist build coverage.xml htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site dist build .cache coverage.xml htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis
