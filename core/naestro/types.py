@@ -64,7 +64,7 @@ class StepKind(StrEnum):
     APPLY = "apply"
 
 
-class Usage(Value):
+class Usage(Value, frozen=True):
     """Tokens and cost of one call, a step or a run."""
 
     prompt_tokens: int = 0
@@ -83,7 +83,7 @@ class Usage(Value):
         )
 
 
-class Fault(Value):
+class Fault(Value, frozen=True):
     """An error as an event tells it."""
 
     code: str
@@ -91,13 +91,13 @@ class Fault(Value):
     hint: str = ""
 
 
-class EventData(Value):
+class EventData(Value, frozen=True):
     """Base of what an event says; `TYPE` is the event's type."""
 
     TYPE: ClassVar[str]
 
 
-class RunStarted(EventData):
+class RunStarted(EventData, frozen=True):
     """A run begins."""
 
     TYPE = "run.started"
@@ -117,7 +117,7 @@ class RunStarted(EventData):
     replay_of: str | None = None
 
 
-class RunResumed(EventData):
+class RunResumed(EventData, frozen=True):
     """A new owner goes on with a run."""
 
     TYPE = "run.resumed"
@@ -127,14 +127,14 @@ class RunResumed(EventData):
     """Calls that were open when the last owner went away, now closed as `unknown`."""
 
 
-class RunStopped(EventData):
+class RunStopped(EventData, frozen=True):
     """The owner shut down and parked the run; not a cancellation."""
 
     TYPE = "run.stopped"
     reason: str
 
 
-class RunFinished(EventData):
+class RunFinished(EventData, frozen=True):
     """A run came to its result."""
 
     TYPE = "run.finished"
@@ -144,21 +144,21 @@ class RunFinished(EventData):
     duration_ms: int
 
 
-class RunFailed(EventData):
+class RunFailed(EventData, frozen=True):
     """A run could not come to a result."""
 
     TYPE = "run.failed"
     fault: Fault
 
 
-class RunCancelled(EventData):
+class RunCancelled(EventData, frozen=True):
     """A person stopped a run."""
 
     TYPE = "run.cancelled"
     reason: str
 
 
-class StepStarted(EventData):
+class StepStarted(EventData, frozen=True):
     """An attempt at a step's current revision begins."""
 
     TYPE = "step.started"
@@ -171,7 +171,7 @@ class StepStarted(EventData):
     """Why that engine."""
 
 
-class StepInput(EventData):
+class StepInput(EventData, frozen=True):
     """What a step was given: a prompt, a plan; what a person may patch before it runs again."""
 
     TYPE = "step.input"
@@ -181,7 +181,7 @@ class StepInput(EventData):
     is_patched: bool = False
 
 
-class StepFinished(EventData):
+class StepFinished(EventData, frozen=True):
     """A step's revision is complete; written in one transaction with its output."""
 
     TYPE = "step.finished"
@@ -193,7 +193,7 @@ class StepFinished(EventData):
     """`run/step/revision` when a fork or a patch gave the output."""
 
 
-class StepFailed(EventData):
+class StepFailed(EventData, frozen=True):
     """An attempt at a step failed."""
 
     TYPE = "step.failed"
@@ -202,7 +202,7 @@ class StepFailed(EventData):
     """Whether the run goes on without this step."""
 
 
-class StepPatched(EventData):
+class StepPatched(EventData, frozen=True):
     """A person changed a step's prompt or output; opens a new revision of it."""
 
     TYPE = "step.patched"
@@ -215,7 +215,7 @@ class StepPatched(EventData):
     by: str
 
 
-class StepReopened(EventData):
+class StepReopened(EventData, frozen=True):
     """A step gets a new revision because one that it reads got one, or a person asked."""
 
     TYPE = "step.reopened"
@@ -223,7 +223,7 @@ class StepReopened(EventData):
     """The step that was patched or re-run."""
 
 
-class CallStarted(EventData):
+class CallStarted(EventData, frozen=True):
     """A call to the outside begins."""
 
     TYPE = "call.started"
@@ -235,7 +235,7 @@ class CallStarted(EventData):
     is_idempotent: bool = True
 
 
-class CallFinished(EventData):
+class CallFinished(EventData, frozen=True):
     """A call came back."""
 
     TYPE = "call.finished"
@@ -249,7 +249,7 @@ class CallFinished(EventData):
     """The earlier call whose recorded response was taken instead of making this one."""
 
 
-class CallFailed(EventData):
+class CallFailed(EventData, frozen=True):
     """A call has no result."""
 
     TYPE = "call.failed"
@@ -258,7 +258,7 @@ class CallFailed(EventData):
     fault: Fault | None = None
 
 
-class Tokens(EventData):
+class Tokens(EventData, frozen=True):
     """About 50 ms of generated text."""
 
     TYPE = "tokens"
@@ -266,7 +266,7 @@ class Tokens(EventData):
     text: str
 
 
-class InterruptOpened(EventData):
+class InterruptOpened(EventData, frozen=True):
     """The run waits for a person."""
 
     TYPE = "interrupt.opened"
@@ -279,7 +279,7 @@ class InterruptOpened(EventData):
     """Artifact: what to look at, a diff for instance."""
 
 
-class InterruptAnswered(EventData):
+class InterruptAnswered(EventData, frozen=True):
     """A person answered."""
 
     TYPE = "interrupt.answered"
@@ -289,7 +289,7 @@ class InterruptAnswered(EventData):
     by: str
 
 
-class Notice(EventData):
+class Notice(EventData, frozen=True):
     """Something the person should know: a proposer dropped, a citation removed."""
 
     TYPE = "notice"
@@ -297,7 +297,7 @@ class Notice(EventData):
     level: Literal["info", "warning"] = "info"
 
 
-class PatchApplied(EventData):
+class PatchApplied(EventData, frozen=True):
     """Files of the workspace were changed, after a yes."""
 
     TYPE = "patch.applied"
@@ -306,7 +306,7 @@ class PatchApplied(EventData):
     paths: list[str]
 
 
-class PatchUndone(EventData):
+class PatchUndone(EventData, frozen=True):
     """An applied patch was taken back."""
 
     TYPE = "patch.undone"
@@ -342,7 +342,7 @@ EVENT_TYPES: dict[str, type[EventData]] = {
 """The closed set: type to struct."""
 
 
-class Event(Value, kw_only=True):
+class Event(Value, frozen=True, kw_only=True):
     """One immutable fact about a run, numbered from 1 without gaps."""
 
     run: str
@@ -356,7 +356,7 @@ class Event(Value, kw_only=True):
     data: EventData
 
 
-class Delta(Value):
+class Delta(Value, frozen=True):
     """Generated text as it arrives, before it is journalled; carries no number."""
 
     run: str
@@ -365,7 +365,7 @@ class Delta(Value):
     text: str
 
 
-class RunInfo(Value):
+class RunInfo(Value, frozen=True):
     """One line on a run, derived from its events."""
 
     id: str

@@ -14,14 +14,14 @@ from naestro.types import Json, Usage, Value
 Role = Literal["system", "user", "assistant", "tool"]
 
 
-class Message(Value):
+class Message(Value, frozen=True):
     """One message of a chat."""
 
     role: Role
     content: str
 
 
-class ToolCall(Value):
+class ToolCall(Value, frozen=True):
     """A call of a tool that the model asks for."""
 
     id: str
@@ -30,7 +30,7 @@ class ToolCall(Value):
     """JSON, as the model wrote it; not checked."""
 
 
-class ChatRequest(Value):
+class ChatRequest(Value, frozen=True):
     """One chat completion to make; recorded as an artifact, so it holds no secret and no address."""
 
     messages: list[Message]
@@ -44,7 +44,7 @@ class ChatRequest(Value):
     """Tools in the form of the OpenAI API."""
 
 
-class Completion(Value):
+class Completion(Value, frozen=True):
     """What came back, whole."""
 
     text: str
