@@ -34,7 +34,9 @@ class CheckFailed(Exception):
 
 def run(*command: str | Path, cwd: Path = ROOT, quiet: bool = False) -> None:
     """Run `command` and raise `CheckFailed` unless it exits with 0; `quiet` shows its output only then."""
-    done = subprocess.run([str(part) for part in command], cwd=cwd, check=False, capture_output=quiet, text=True)
+    done = subprocess.run(
+        [str(part) for part in command], cwd=cwd, check=False, capture_output=quiet, text=True
+    )
     if done.returncode:
         if quiet:
             print(done.stdout, done.stderr, sep="\n")

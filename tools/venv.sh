@@ -47,6 +47,7 @@ install() {
     if command -v uv >/dev/null 2>&1; then
         uv pip install --quiet --python "$folder/bin/python" "$@"
     else
+        "$folder/bin/python" -m pip --version >/dev/null 2>&1 || "$folder/bin/python" -m ensurepip --upgrade >/dev/null
         "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
     fi
 }

@@ -5,7 +5,7 @@ import ast
 from tests.architecture.source import Module, dotted, imported_names, modules, nodes
 
 CONFIG = "core/naestro/config.py"
-COMMAND_LINE = ("core/naestro/cli.py", "core/naestro/cli/", "core/naestro/__main__.py")
+COMMAND_LINE = ("core/naestro/cli.py", "core/naestro/terminal/", "core/naestro/__main__.py")
 VAGUE_NAMES = ("Manager", "Helper", "Helpers", "Util", "Utils", "Mixin")
 
 

@@ -1,0 +1,1 @@
+"""What builds, checks and documents this repository; no part of what a person installs."""
