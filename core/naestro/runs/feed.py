@@ -1,0 +1,59 @@
+"""Events and text deltas as they happen, for readers in this process. Knows no storage and waits for nobody.
+
+A reader that does not keep up has its stream closed rather than slow a run down: the end of the stream is the mark
+that it must read on from the journal. Above stands the journal.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from naestro.types import Delta, Event
+
+BUFFER_ITEMS = 4096
+"""Half a minute of a fast engine's deltas for one reader; a few hundred kilobytes at most."""
+
+Live = Event | Delta
+
+
+class Feed:
+    """Hands each item of a run to everyone who listens to that run at the moment."""
+
+    def __init__(self) -> None:
+        """Begin with no listener."""
+        self._listeners: defaultdict[str, set[MemoryObjectSendStream[Live]]] = defaultdict(set)
+
+    def publish(self, item: Live) -> None:
+        """Give `item` to the listeners of its run; never waits."""
+        for stream in tuple(self._listeners.get(item.run, ())):
+            try:
+                stream.send_nowait(item)
+            except (anyio.WouldBlock, anyio.BrokenResourceError):
+                self._drop(item.run, stream)
+
+    @asynccontextmanager
+    async def listen(self, run: str) -> AsyncGenerator[MemoryObjectReceiveStream[Live]]:
+        """Everything of `run` from now on. The stream ends when its reader is too slow, or the journal closes."""
+        send, receive = anyio.create_memory_object_stream[Live](BUFFER_ITEMS)
+        self._listeners[run].add(send)
+        try:
+            with receive:
+                yield receive
+        finally:
+            self._drop(run, send)
+
+    def close(self) -> None:
+        """End every stream."""
+        for run, streams in tuple(self._listeners.items()):
+            for stream in tuple(streams):
+                self._drop(run, stream)
+
+    def _drop(self, run: str, stream: MemoryObjectSendStream[Live]) -> None:
+        stream.close()
+        if streams := self._listeners.get(run):
+            streams.discard(stream)
+            if not streams:
+                del self._listeners[run]

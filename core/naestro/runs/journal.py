@@ -1,0 +1,143 @@
+"""The append-only journal of all runs: the only truth about them. Start reading here.
+
+Whoever opens it for writing holds its lock and is its one owner; everybody else reads (`open_reader`). An event
+that was shown was first written: `write` returns, and live readers learn of it, when it is durable. Above stand
+runs and the client; below, in the order in which a write passes them: `drafts` (what is written), `writer` (group
+commit), `store` (one transaction), `views` (the tables derived from events), `schema` and `database` (the file).
+The journal knows no step, engine or command beyond the types of their events.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
+from pathlib import Path
+from typing import TypeVar, TypeVarTuple
+
+import anyio
+import anyio.to_thread
+from anyio.streams.memory import MemoryObjectReceiveStream
+
+from naestro.runs.clock import Clock, now_ms
+from naestro.runs.database import FILE_MODE, FILE_NAME, FOLDER_MODE, connect, mapped_errors
+from naestro.runs.drafts import AttemptGuard, Draft, Guard, digest_of
+from naestro.runs.feed import Feed
+from naestro.runs.ids import RunIds
+from naestro.runs.lock import hold_lock
+from naestro.runs.reader import Reader, open_reader
+from naestro.runs.schema import bump_fence, prepare
+from naestro.runs.store import Job, Store, Write, rebuild
+from naestro.runs.writer import Writer
+from naestro.types import Delta, Event, RunStarted, encode
+
+__all__ = ["AttemptGuard", "Draft", "Guard", "Journal", "Reader", "digest_of", "open_journal", "open_reader"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Journal:
+    """The journal in the hands of its owner; `open_journal` makes it."""
+
+    def __init__(self, home: Path, fence: int, writer: Writer, feed: Feed, clock: Clock) -> None:
+        """Use `open_journal`."""
+        self.home = home
+        self.fence = fence
+        """This owner's number, larger than any before."""
+        self.reader = Reader(home, is_owned=lambda: True)
+        self._writer = writer
+        self._feed = feed
+        self._clock = clock
+        self._limiter = anyio.CapacityLimiter(1)
+        newest = self.reader.runs(limit=1)
+        self._ids = RunIds(newest[0].id if newest else None)
+
+    async def write(
+        self, run: str, *drafts: Draft, artifacts: Sequence[bytes] = (), guard: Guard | None = None
+    ) -> list[Event]:
+        """Append `drafts` to `run` and store `artifacts`, all or nothing; durable when it returns.
+
+        The events come back with their numbers. An artifact belongs in the same write as the event that names it:
+        what no event names goes with the next pruning. `guard` is checked inside the transaction. Cancelled while it
+        waits, the write may still be kept, whole.
+
+        Raises:
+            NotInJournal: There is no such run.
+            JournalError: It could not be stored; nothing of it was. The same call may work later.
+            NaestroError: What the guard raises.
+        """
+        texts = [encode(draft.data).decode() for draft in drafts]
+        write = Write(run, drafts, texts, artifacts, guard, self._clock())
+        await self._writer.write(write)
+        return write.events
+
+    async def create_run(self, data: RunStarted) -> str:
+        """Begin a run with `data` as its first event; its id: 26 characters, later runs sort later."""
+        run = self._ids.next(self._clock())
+        await self.write(run, Draft(data))
+        return run
+
+    def live(self, run: str) -> AbstractAsyncContextManager[MemoryObjectReceiveStream[Event | Delta]]:
+        """Everything of `run` from now on. The stream ends when its reader is too slow: read on from the journal."""
+        return self._feed.listen(run)
+
+    def publish(self, delta: Delta) -> None:
+        """Show a piece of text to live readers; it is not written."""
+        self._feed.publish(delta)
+
+    async def read(self, query: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Run a method of `reader` in a worker thread, one at a time."""
+        return await anyio.to_thread.run_sync(query, *args, limiter=self._limiter)
+
+    async def rebuild(self) -> None:
+        """Make the views (the tables of runs and steps) anew from the events."""
+        await self._writer.apply(rebuild)
+
+    async def apply(self, job: Job) -> None:
+        """Run `job` on the tables in a transaction of its own: for retention, not for events."""
+        await self._writer.apply(job)
+
+
+@asynccontextmanager
+async def open_journal(
+    home: Path, *, holder: str, max_size_bytes: int | None = None, clock: Clock = now_ms
+) -> AsyncGenerator[Journal]:
+    """Own the journal in the folder `home`, made on first use, until the block ends. `holder` names the command.
+
+    Raises:
+        JournalLocked: Another process owns it; the message names it.
+        JournalCorrupt: The file is damaged, or no journal; it is left as it is.
+        JournalTooNew: A newer version wrote it.
+        JournalUnwritable: The folder or the file cannot be made or written.
+    """
+    with _owned(home, holder) as (store, fence):
+        feed = Feed()
+        writer = Writer(store, lambda write: _tell(feed, write))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(writer.serve)
+            try:
+                journal = Journal(home, fence, writer, feed, clock)
+                with closing(journal.reader):
+                    yield journal
+            finally:
+                writer.close()
+                feed.close()
+
+
+def _tell(feed: Feed, write: Write) -> None:
+    for event in write.events:
+        feed.publish(event)
+
+
+@contextmanager
+def _owned(home: Path, holder: str) -> Generator[tuple[Store, int]]:
+    path = home / FILE_NAME
+    with mapped_errors(path):
+        home.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    with hold_lock(home, holder):
+        with mapped_errors(path):
+            path.touch(mode=FILE_MODE)
+            path.chmod(FILE_MODE)
+        with closing(connect(path)) as connection:
+            with mapped_errors(path):
+                prepare(connection, path, rebuild)
+                fence = bump_fence(connection)
+            yield Store(connection, path, fence), fence
