@@ -98,8 +98,8 @@ def wheel() -> None:
         run(sys.executable, "-m", "venv", folder / "venv")
         python = folder / "venv" / "bin" / "python"
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        run(*install, "--require-hashes", "-r", ROOT / "requirements" / "main.txt")
-        run(*install, "--no-deps", built)
+        run(*install, "--require-hashes", "-r", ROOT / "requirements" / "main.txt", quiet=True)
+        run(*install, "--no-deps", built, quiet=True)
         run(python, "-m", "pip", "check", quiet=True)
         run(python, "-c", IMPORT_EVERYTHING, cwd=folder)
         run(python.with_name("naestro"), "--version", cwd=folder)

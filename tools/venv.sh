@@ -48,7 +48,7 @@ install() {
         uv pip install --quiet --python "$folder/bin/python" "$@"
     else
         "$folder/bin/python" -m pip --version >/dev/null 2>&1 || "$folder/bin/python" -m ensurepip --upgrade >/dev/null
-        "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+        "$folder/bin/python" -m pip install -qq --disable-pip-version-check "$@"
     fi
 }
 
