@@ -9,10 +9,10 @@ settings need trust.
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import msgspec
 
@@ -61,12 +61,12 @@ def _settings_of(workspace: Path) -> bytes:
 
 
 @contextmanager
-def _changing() -> Iterator[Record]:
+def _changing() -> Generator[Record]:
     """The record, to be changed; written when the block ends, while no other process changes it."""
     folder = home()
     path = folder / "trusted.json"
     try:
-        with (folder / "trusted.lock").open("w", opener=_private) as lock:
+        with _private(folder / "trusted.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             record = _read(path)
             yield record
@@ -93,12 +93,13 @@ def _read(path: Path) -> Record:
 def _write(path: Path, record: Record) -> None:
     """Replace the record whole: after a crash it is the old one or the new one."""
     fresh = path.with_suffix(".new")
-    with fresh.open("wb", opener=_private) as file:
+    with _private(fresh) as file:
         file.write(msgspec.json.format(msgspec.json.encode(record, order="sorted")))
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, _PRIVATE_FILE_MODE)
+def _private(path: Path) -> BinaryIO:
+    """Open `path` for writing, emptied; made for its owner alone."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE_FILE_MODE), "wb")
