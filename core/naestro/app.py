@@ -1,0 +1,143 @@
+"""The composition root: where concrete classes are chosen and put together.
+
+A front end opens a client here, or a reader of the journal; nothing below knows which classes stand behind the
+protocols that it works with.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import anyio
+import msgspec
+
+from naestro.client.api import Client, Command, EngineStatus
+from naestro.client.local import Core, Flow, LocalClient
+from naestro.commands import explain, judge, orchestrate
+from naestro.config import (
+    Loaded,
+    Settings,
+    cache,
+    home,
+    load_settings,
+    require_available,
+    settings_for_journal,
+)
+from naestro.config_sources import Source, dotted, flatten
+from naestro.council.sitting import Kit
+from naestro.engines.catalogue import engine_settings
+from naestro.engines.engine import Engine
+from naestro.engines.fetch import installed
+from naestro.engines.shelf import Shelf
+from naestro.errors import InputError
+from naestro.index.literal import LiteralSearcher
+from naestro.policy.trust import is_trusted
+from naestro.policy.workspace import Workspace
+from naestro.routing.pool import Pool
+from naestro.runs.journal import Journal, open_journal
+from naestro.runs.reader import Reader, open_reader
+from naestro.runs.run import Run
+from naestro.types import Json, RunStarted, Value
+
+COMMANDS: Mapping[str, Callable[[Run, Kit], Awaitable[Value]]] = {
+    "orchestrate": orchestrate.orchestrate,
+    "explain": explain.explain,
+    "judge": judge.judge,
+}
+"""The flow of each command."""
+
+
+def open_store() -> Reader:
+    """A reader of the user's journal; it takes no lock. The caller closes it."""
+    return open_reader(home())
+
+
+@asynccontextmanager
+async def open_writer(holder: str) -> AsyncGenerator[tuple[Journal, Settings]]:
+    """The user's journal, held for `holder`, with the user's own settings; no engine."""
+    settings = load_settings(None).settings
+    async with open_journal(home(), holder=holder) as journal:
+        yield journal, settings
+
+
+@asynccontextmanager
+async def open_client(holder: str) -> AsyncGenerator[Client]:
+    """A client that works in this process and holds the journal for `holder`, a command in words.
+
+    When the block ends, runs that still work are parked, and engines that were started end.
+    Raises `JournalLocked` at once when another process holds the journal.
+    """
+    async with open_journal(home(), holder=holder) as journal, AsyncExitStack() as stack:
+        shelf = await stack.enter_async_context(Shelf(cache=cache(), logs=home() / "logs"))
+        limiters: dict[int, anyio.CapacityLimiter] = {}
+        core = Core(
+            journal=journal,
+            prepare=prepare,
+            flow=partial(_open_flow, shelf, limiters),
+            engines=partial(_engine_states, shelf),
+        )
+        async with anyio.create_task_group() as tasks:
+            yield LocalClient(core, tasks)
+            tasks.cancel_scope.cancel()
+
+
+def settings_of(workspace: Path, overrides: Mapping[str, Json] = {}) -> Loaded:
+    """The settings that count in a workspace (its root); `overrides` are nested like `naestro.toml`."""
+    entries = flatten(overrides, Source("command line"))
+    flat = {dotted(path): entry.value for path, entry in entries.items()}
+    return load_settings(workspace, flat, is_trusted=is_trusted)
+
+
+def prepare(command: Command) -> tuple[str, dict[str, Json]]:
+    """The root of the command's workspace and the settings to record.
+
+    Raises `InputError` for an unknown command or an empty task, `ConfigError` for what the settings say wrong.
+    """
+    if command.name not in COMMANDS:
+        raise InputError(f"There is no command {command.name!r}; there are {', '.join(COMMANDS)}.")
+    if not str(command.task.get("text", "")).strip():
+        raise InputError("The task is empty.", hint="Say in a few words what is wanted.")
+    root = Workspace.find(Path(command.workspace)).root
+    settings = settings_of(root, command.settings).settings
+    require_available(settings)
+    return str(root), settings_for_journal(settings)
+
+
+@asynccontextmanager
+async def _open_flow(
+    shelf: Shelf, limiters: dict[int, anyio.CapacityLimiter], started: RunStarted
+) -> AsyncGenerator[Flow]:
+    """The flow of a recorded run with its kit, made from the settings that the run was started with."""
+    settings = Settings.model_validate(started.settings)
+    workspace = Workspace(Path(started.workspace))
+    limit = settings.flags.concurrency_max
+    roles = msgspec.convert(started.settings["roles"], dict[str, dict[str, Json]])
+    preferences = {role: [str(name) for name in msgspec.convert(of["engines"], list[str])] for role, of in roles.items()}
+    pool = Pool(
+        shelf.engines(settings), preferences, limiters.setdefault(limit, anyio.CapacityLimiter(limit))
+    )
+    kit = Kit(workspace, pool, settings, LiteralSearcher(workspace))
+    command = COMMANDS[started.command]
+
+    async def flow(run: Run) -> Value:
+        return await command(run, kit)
+
+    yield flow
+
+
+async def _engine_states(shelf: Shelf, workspace: str) -> list[EngineStatus]:
+    settings = settings_of(Workspace.find(Path(workspace)).root).settings
+    return [await _state(engine) for engine in shelf.engines(settings)]
+
+
+async def _state(engine: Engine) -> EngineStatus:
+    info, health = engine.info, await engine.health()
+    return EngineStatus(
+        name=info.name,
+        model=info.model,
+        context_tokens=info.context_tokens,
+        is_local=info.is_local,
+        is_ready=health.is_ready,
+        detail=health.detail,
+    )

@@ -1,0 +1,120 @@
+"""The control API as a caller sees it: one interface, whoever holds the core.
+
+`local.py` implements it in the caller's own process; a daemon offers the same over HTTP later. Protocol servers
+and the command line know this module and `naestro.types`, and nothing else of the core.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from naestro.types import Delta, Digest, Event, Json, Origin, RunInfo, Value
+
+
+class Command(Value, kw_only=True):
+    """What a person asks for."""
+
+    name: str
+    """`orchestrate`, `explain` or `judge`."""
+    task: dict[str, Json]
+    """The command's own arguments: `{"text": …, "files": […]}`, `{"target": …}`, `{"text": …, "candidates": […]}`."""
+    workspace: str
+    """Absolute path of a folder in the workspace."""
+    origin: Origin
+    settings: dict[str, Json] = {}
+    """The caller's own settings, nested like `naestro.toml`; they win over files and environment."""
+    seed: int | None = None
+    """Makes a run repeatable; None draws one."""
+
+
+class Difference(Value, kw_only=True):
+    """Where two runs of one command part."""
+
+    step: str
+    what: str
+    """`output`, `missing`, `added` or `state`."""
+    diff: str
+    """A unified diff, or one sentence."""
+
+
+class EngineStatus(Value, kw_only=True):
+    """One engine of the settings, and whether it can answer."""
+
+    name: str
+    model: str
+    context_tokens: int
+    is_local: bool
+    is_ready: bool
+    detail: str
+
+
+class Client(Protocol):
+    """What a front end may ask of the core. Every method may raise a `NaestroError`."""
+
+    async def start(self, command: Command) -> str:
+        """Start a run; its id."""
+        ...
+
+    async def resume(self, run: str) -> str:
+        """Go on with a run that stopped, was cancelled, failed or was patched; its whole id."""
+        ...
+
+    async def list(self, *, limit: int = 50, workspace: str | None = None) -> list[RunInfo]:
+        """The latest runs, newest first."""
+        ...
+
+    async def get(self, run: str) -> RunInfo:
+        """One run, by id, a unique beginning of one, or `last`."""
+        ...
+
+    async def history(self, run: str, after: int = 0) -> list[Event]:
+        """The recorded events after number `after`, in order."""
+        ...
+
+    def events(self, run: str, after: int = 0) -> AbstractAsyncContextManager[AsyncIterator[Event | Delta]]:
+        """Follow a run: what is recorded after number `after`, then what comes, until it ends or stops."""
+        ...
+
+    async def cancel(self, run: str, reason: str) -> None:
+        """Stop a run's work at once; returns when that is recorded."""
+        ...
+
+    async def park(self, run: str) -> None:
+        """Stop working on a run without cancelling it: it waits for `resume`."""
+        ...
+
+    async def respond(self, run: str, interrupt: str, answer: str, *, by: str) -> None:
+        """Answer an interrupt, in this process or after a restart."""
+        ...
+
+    async def patch(self, run: str, step: str, target: str, text: str, *, by: str) -> int:
+        """Replace a step's `output` or an input such as `prompt`; the step's new revision."""
+        ...
+
+    async def rerun(self, run: str, step: str, *, by: str) -> int:
+        """Open a new revision of a step and of all that depends on it; its number."""
+        ...
+
+    async def fork(self, run: str, *, at: str | None = None) -> str:
+        """A new run that keeps the outputs which do not depend on step `at`; its id. It does not start by itself."""
+        ...
+
+    async def replay(self, run: str) -> str:
+        """Run a run's command again with the recorded seeds, prompts and engines; the new run's id."""
+        ...
+
+    async def compare(self, before: str, after: str) -> list[Difference]:
+        """Where two runs differ, step by step."""
+        ...
+
+    async def artifact(self, digest: Digest) -> bytes:
+        """A recorded blob."""
+        ...
+
+    async def undo(self, run: str, *, by: str) -> list[str]:
+        """Take back the patch that a run applied; the paths that were restored."""
+        ...
+
+    async def engines(self, workspace: str) -> list[EngineStatus]:
+        """The engines that the settings of a workspace name."""
+        ...

@@ -1,0 +1,67 @@
+"""What a run came to, for a reader: warnings first, then the answer, the patch, the verdict and who disagreed."""
+
+from collections.abc import Iterator
+
+from rich.console import Console, RenderableType
+from rich.markdown import Markdown
+from rich.syntax import Syntax
+from rich.text import Text
+
+from naestro.council.verdict import CERTAINTY_TEXT, CouncilResult
+from naestro.terminal.step import printable
+
+MAX_DISSENT = 5
+"""Voices shown here; the trace has all of them."""
+
+
+def show_result(result: CouncilResult) -> None:
+    """Print `result` on stdout: drawn in a terminal, as plain text elsewhere."""
+    console = Console()
+    if not console.is_terminal:
+        print("\n".join(plain_lines(result)))
+        return
+    for part in _parts(result):
+        console.print(part)
+
+
+def plain_lines(result: CouncilResult) -> Iterator[str]:
+    """The result as lines of plain text."""
+    for warning in result.warnings:
+        yield f"! {printable(warning)}"
+    yield printable(result.answer)
+    if result.patch:
+        yield ""
+        yield printable(result.patch)
+    yield ""
+    yield from _footer(result)
+
+
+def _parts(result: CouncilResult) -> Iterator[RenderableType]:
+    for warning in result.warnings:
+        yield Text(f"! {printable(warning)}", style="yellow")
+    yield Text()
+    yield Markdown(printable(result.answer))
+    if result.patch:
+        yield Text()
+        yield Syntax(printable(result.patch), "diff", background_color="default")
+    yield Text()
+    yield Text("\n".join(_footer(result)), style="dim")
+
+
+def _footer(result: CouncilResult) -> Iterator[str]:
+    if result.citations:
+        yield "cites " + ", ".join(f"{c.path}:{c.start}-{c.end}" for c in result.citations)
+    if result.citations_removed:
+        yield f"{result.citations_removed} citations named lines that do not exist and were removed"
+    verdict = result.verdict
+    yield f"verdict: {verdict.winner}, {verdict.certainty.value}: {CERTAINTY_TEXT[verdict.certainty]}"
+    yield f"  {printable(verdict.method)}"
+    if verdict.is_tie:
+        yield f"  tied: {', '.join(verdict.tied)}"
+    for piece in result.evidence:
+        place = f" {piece.path}:{piece.line or 1}" if piece.path else ""
+        yield f"  {'pass' if piece.is_passed else 'FAIL'} {piece.check}{place} {printable(piece.detail)}".rstrip()
+    for voice in verdict.dissent[:MAX_DISSENT]:
+        yield f"  dissent of {voice.source} for {voice.candidate}: {' '.join(printable(voice.text).split())[:200]}"
+    if result.patch:
+        yield "the patch was applied; `naestro undo` takes it back" if result.is_applied else "the patch was not applied"

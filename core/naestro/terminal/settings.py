@@ -1,0 +1,64 @@
+"""`naestro config show`, `naestro trust` and `naestro doctor`."""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from naestro.app import diagnosis
+from naestro.config import load_settings
+from naestro.policy.trust import is_trusted, trust, untrust
+from naestro.policy.workspace import Workspace
+from naestro.terminal.exits import Exit
+from naestro.terminal.step import printable
+from naestro.terminal.watch import print_json
+
+
+def show_settings(folder: Path, *, as_json: bool) -> None:
+    """Print each setting, its value and where it came from; what was ignored is told on stderr."""
+    loaded = load_settings(Workspace.find(folder).root, is_trusted=is_trusted, is_strict=False)
+    rows = loaded.shown()
+    if as_json:
+        for row in rows:
+            print_json({"key": row.key, "value": row.value, "source": str(row.source)})
+    else:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for column in ("setting", "value", "from"):
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            style = "dim" if row.source.place == "default" else ""
+            table.add_row(Text(row.key, style=style), Text(printable(row.value), style=style), Text(str(row.source)))
+        Console().print(table)
+    for warning in loaded.warnings:
+        print(f"! {warning}", file=sys.stderr)
+
+
+def trust_workspace(folder: Path, *, is_revoked: bool) -> None:
+    """Trust the workspace's `naestro.toml` after showing it, or take the trust back."""
+    root = Workspace.find(folder).root
+    if is_revoked:
+        print(f"{root} is trusted no longer" if untrust(root) else f"{root} was not trusted")
+        return
+    file = root / "naestro.toml"
+    content = file.read_bytes() if file.is_file() else None
+    trust(root, content)
+    if content is not None:
+        print(printable(content.decode("utf-8", "replace")))
+    print(f"{file} is trusted as it is now; when it changes, it must be trusted again")
+
+
+async def show_diagnosis(folder: Path, *, as_json: bool) -> int:
+    """Print every check with its outcome; `Exit.FAILED` when one fails."""
+    checks = await diagnosis(folder)
+    for check in checks:
+        if as_json:
+            print_json(check)
+        else:
+            sign = Text("✓", style="green") if check.is_ok else Text("✗", style="red")
+            line = Text.assemble(sign, f" {check.name:<22} {printable(check.detail)}")
+            Console().print(line, soft_wrap=True)
+            if not check.is_ok and check.hint:
+                Console().print(Text(f"  {check.hint}", style="dim"), soft_wrap=True)
+    return Exit.OK if all(check.is_ok for check in checks) else Exit.FAILED

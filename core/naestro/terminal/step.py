@@ -1,0 +1,89 @@
+"""One step, whole, as text: what it was given, what it gave, every revision, attempt and call."""
+
+from collections.abc import Callable, Iterator
+
+from rich.console import Group
+from rich.text import Text
+
+from naestro.runs.reader import Reader
+from naestro.runs.records import AttemptRecord, CallRecord, RevisionRecord, StepRecord
+from naestro.terminal.plain import seconds, usage_words
+from naestro.types import Digest
+
+Artifact = Callable[[Digest], bytes]
+
+
+def step_text(step: StepRecord, reader: Reader) -> Group:
+    """Everything recorded of `step`, oldest revision first."""
+    return Group(*(line for revision in step.revisions for line in _revision(step, revision, reader.artifact)))
+
+
+def _revision(step: StepRecord, revision: RevisionRecord, artifact: Artifact) -> Iterator[Text]:
+    kind = step.kind.value if step.kind else "step"
+    yield _head(f"{step.name}, {kind}, revision {revision.revision}: {revision.state.value}")
+    if revision.reads:
+        yield Text("reads " + ", ".join(f"{name} r{number}" for name, number in revision.reads.items()))
+    if revision.patch is not None:
+        yield Text(f"{revision.patch.target} patched by {revision.patch.by}:")
+        yield _block(artifact(revision.patch.diff))
+    elif revision.cause is not None:
+        yield Text(f"opened because of {revision.cause}")
+    for given in revision.inputs.values():
+        yield _head(f"{given.name}{' (patched)' if given.is_patched else ''}")
+        yield _block(artifact(given.value))
+    for attempt in revision.attempts:
+        yield from _attempt(attempt, artifact)
+    if revision.output is not None:
+        yield _head("output" if revision.copied_from is None else f"output, kept from {revision.copied_from}")
+        yield _block(artifact(revision.output))
+
+
+def _attempt(attempt: AttemptRecord, artifact: Artifact) -> Iterator[Text]:
+    route = f" by {attempt.engine} ({attempt.route})" if attempt.engine else ""
+    yield _head(f"attempt {attempt.attempt}{route}: {attempt.state.value}")
+    if attempt.fault is not None:
+        yield Text(f"{attempt.fault.code}: {attempt.fault.message}", style="red")
+    for call in attempt.calls:
+        yield from _call(call, artifact)
+
+
+def _call(call: CallRecord, artifact: Artifact) -> Iterator[Text]:
+    facts = [call.state, usage_words(call.usage)]
+    if call.duration_ms is not None:
+        facts.append(seconds(call.duration_ms))
+    if call.first_token_ms is not None:
+        facts.append(f"first token after {seconds(call.first_token_ms)}")
+    if call.copied_from is not None:
+        facts.append(f"taken from {call.copied_from}")
+    yield Text(f"call {call.call} to {call.engine}: {', '.join(filter(None, facts))}")
+    if call.fault is not None:
+        yield Text(f"{call.fault.code}: {call.fault.message}", style="red")
+    yield _block(artifact(call.request))
+    if call.response is not None:
+        yield _block(artifact(call.response))
+    elif call.text:
+        yield _block(call.text.encode())
+
+
+def _head(words: str) -> Text:
+    return Text(words, style="bold")
+
+
+def _block(data: bytes) -> Text:
+    return Text(readable(data), style="dim")
+
+
+def readable(data: bytes) -> str:
+    """Recorded bytes for a reader: JSON indented, text as it is, without control characters that move a cursor."""
+    import msgspec
+
+    try:
+        text = msgspec.json.format(data, indent=2).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        text = data.decode("utf-8", "replace")
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """`text` without control characters but newline and tab: what a model wrote must not drive the terminal."""
+    return "".join(char for char in text if char in "\n\t" or (char.isprintable() or char == " "))

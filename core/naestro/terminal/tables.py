@@ -1,0 +1,69 @@
+"""Lists for the terminal: runs, and what pruning removes."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from naestro.app import open_store, open_writer
+from naestro.runs.retention import prune
+from naestro.terminal.exits import Exit
+from naestro.terminal.plain import usage_words
+from naestro.terminal.step import printable
+from naestro.terminal.watch import print_json
+from naestro.types import RunInfo, RunStatus
+
+STATUS_STYLES = {
+    RunStatus.RUNNING: "cyan",
+    RunStatus.WAITING: "magenta",
+    RunStatus.STOPPED: "yellow",
+    RunStatus.FINISHED: "green",
+    RunStatus.FAILED: "red",
+    RunStatus.CANCELLED: "yellow",
+}
+TASK_CHARS = 60
+MIB = 1024 * 1024
+
+
+def show_runs(limit: int, workspace: str | None, *, as_json: bool) -> None:
+    """Print the latest runs, newest first."""
+    with open_store() as reader:
+        found = reader.runs(limit=limit, workspace=workspace)
+    if as_json:
+        for info in found:
+            print_json(info)
+        return
+    if not found:
+        print('No runs yet: `naestro explain "How does this work?"` makes one.')
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("run", "command", "status", "started", "tokens", "task"):
+        table.add_column(column, no_wrap=column != "task")
+    for info in found:
+        table.add_row(*_cells(info))
+    Console().print(table)
+
+
+def _cells(info: RunInfo) -> list[Text]:
+    task = " ".join(printable(str(info.task.get("text", ""))).split())
+    return [
+        Text(info.id),
+        Text(info.command),
+        Text(info.status.value, style=STATUS_STYLES[info.status]),
+        Text(info.started[:16].replace("T", " ")),
+        Text(usage_words(info.usage)),
+        Text(task if len(task) <= TASK_CHARS else task[: TASK_CHARS - 1] + "…"),
+    ]
+
+
+async def prune_runs(*, keep_days: float | None, max_size_mb: float | None, is_dry: bool, as_json: bool) -> int:
+    """Delete ended runs by age or size, by default as the settings say."""
+    async with open_writer("naestro runs prune") as (journal, settings):
+        days = keep_days if keep_days is not None else (settings.journal.keep_days or None)
+        size = int(max_size_mb * MIB) if max_size_mb is not None else settings.journal.max_size_bytes
+        report = await prune(journal, keep_days=days, max_size_bytes=size, dry_run=is_dry)
+    if as_json:
+        print_json(report)
+    else:
+        verb = "would delete" if is_dry else "deleted"
+        print(f"{verb} {len(report.runs)} runs; {report}")
+    return Exit.OK

@@ -1,0 +1,151 @@
+"""`naestro trace`: the waterfall as a table, one step whole, JSON lines, or a page."""
+
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import anyio
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from naestro.app import open_store
+from naestro.errors import InputError
+from naestro.runs.history import History
+from naestro.runs.reader import Reader
+from naestro.runs.records import StepState
+from naestro.terminal.exits import Exit
+from naestro.terminal.plain import JsonPrinter, seconds
+from naestro.terminal.waterfall import Bar, Waterfall, waterfall
+from naestro.types import Event, RunInfo, RunStatus, encode
+
+POLL_S = 0.1
+"""How often the journal is asked for news of a run that another process works on."""
+BAR_WIDTH = 28
+
+STATE_STYLES = {
+    StepState.OPEN: ("○", "dim"),
+    StepState.RUNNING: ("●", "cyan"),
+    StepState.FINISHED: ("✓", "green"),
+    StepState.FAILED: ("✗", "red"),
+    StepState.DROPPED: ("✗", "yellow"),
+    StepState.INTERRUPTED: ("◐", "yellow"),
+}
+
+
+async def show_trace(run: str, *, is_following: bool, html: Path | None, step: str | None, as_json: bool) -> int:
+    """Show a run in the asked form; the exit code."""
+    with open_store() as reader:
+        info = reader.run(run)
+        if html is not None:
+            _write_page(reader, info, html)
+        elif step is not None:
+            _show_step(reader, info, step, as_json=as_json)
+        elif as_json:
+            await _print_json(reader, info, is_following=is_following)
+        elif is_following and sys.stdout.isatty():
+            await _follow_table(reader, info)
+        else:
+            async for _ in _changes(reader, info, is_following=is_following):
+                pass
+            Console().print(table(reader.run(info.id), reader.events(info.id)))
+    return Exit.OK
+
+
+def table(info: RunInfo, events: Sequence[Event], *, now: str | None = None) -> RenderableType:
+    """The waterfall of a run as a table for a terminal."""
+    fall = waterfall(events, now=now)
+    grid = Table(box=None, pad_edge=False, expand=False, title=_title(info, fall), title_justify="left")
+    for name, justify in (("step", "left"), ("engine", "left"), ("", "left"), ("time", "right"),
+                          ("first", "right"), ("prompt", "right"), ("cached", "right"), ("new", "right"),
+                          ("cost", "right")):
+        grid.add_column(name, justify=justify, no_wrap=name != "", header_style="dim")
+    for bar in fall.bars:
+        grid.add_row(*_cells(bar, fall.total_ms))
+        if bar.note:
+            grid.add_row("", Text(f"↳ {bar.note}", style="dim"))
+    return grid
+
+
+def _title(info: RunInfo, fall: Waterfall) -> Text:
+    usage = fall.usage
+    words = f"{info.id}  {info.command}  {info.status.value}  {seconds(fall.total_ms)}"
+    if usage.prompt_tokens:
+        words += f"  {usage.prompt_tokens} + {usage.completion_tokens} tokens, {usage.cached_tokens} cached"
+    return Text(words, style="bold")
+
+
+def _cells(bar: Bar, total_ms: int) -> list[Text]:
+    sign, style = STATE_STYLES[bar.state]
+    usage = bar.usage
+    has_calls = usage.prompt_tokens > 0
+    return [
+        Text(f"{sign} {bar.label}", style=style),
+        Text(bar.engine, style="" if bar.engine else "dim"),
+        Text(bar_text(bar, total_ms), style=style),
+        Text(seconds(bar.duration_ms)),
+        Text(seconds(bar.first_token_ms) if bar.first_token_ms is not None else ""),
+        Text(str(usage.prompt_tokens) if has_calls else ""),
+        Text(str(usage.cached_tokens) if has_calls else ""),
+        Text(str(usage.completion_tokens) if has_calls else ""),
+        Text(f"${usage.cost_usd:.4f}" if usage.cost_usd else ""),
+    ]
+
+
+def bar_text(bar: Bar, total_ms: int, width: int = BAR_WIDTH) -> str:
+    """The bar as `width` characters; a step however short shows one."""
+    scale = width / max(1, total_ms)
+    start = min(width - 1, int(bar.start_ms * scale))
+    length = max(1, min(width - start, round(bar.duration_ms * scale)))
+    return " " * start + "━" * length + " " * (width - start - length)
+
+
+def _show_step(reader: Reader, info: RunInfo, name: str, *, as_json: bool) -> None:
+    record = History.of(reader.events(info.id)).step(name)
+    if as_json:
+        print(encode(record).decode())
+        return
+    from naestro.terminal.step import step_text
+
+    Console().print(step_text(record, reader))
+
+
+def _write_page(reader: Reader, info: RunInfo, html: Path) -> None:
+    from naestro.terminal.page import page
+
+    document = page(info, reader.events(info.id), reader.artifact)
+    try:
+        html.write_text(document, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{html} cannot be written: {error.strerror}.", hint="Name a file that you can write.") from error
+    print(f"{html}: {len(document.encode()) // 1024 + 1} KiB")
+
+
+async def _print_json(reader: Reader, info: RunInfo, *, is_following: bool) -> None:
+    printer = JsonPrinter()
+    async for news in _changes(reader, info, is_following=is_following):
+        for event in news:
+            printer.show(event)
+
+
+async def _follow_table(reader: Reader, info: RunInfo) -> None:
+    from rich.live import Live
+
+    with Live(refresh_per_second=8) as live:
+        async for _ in _changes(reader, info, is_following=True):
+            live.update(table(reader.run(info.id), reader.events(info.id)))
+
+
+async def _changes(reader: Reader, info: RunInfo, *, is_following: bool) -> AsyncIterator[list[Event]]:
+    """The run's events in portions; while following, until the run ends or nobody works on it."""
+    seen, version = 0, -1
+    while True:
+        status = reader.run(info.id).status
+        if (committed := reader.version()) != version:
+            version = committed
+            if news := reader.events(info.id, after=seen):
+                seen = news[-1].seq
+                yield news
+        if not is_following or status is not RunStatus.RUNNING:
+            return
+        await anyio.sleep(POLL_S)
