@@ -106,4 +106,7 @@ def engine_settings(settings: Settings, installed: Collection[str]) -> dict[str,
     chosen = [rows.find(name) for name in settings.flags.local_models]
     local = chosen or [row for row in rows.models if row.name in installed and row.purpose != "tests"]
     embedded = {row.name: EngineSettings(kind="embedded", model=row.name) for row in local}
-    return {**embedded, **settings.engines}
+    return {
+        **settings.engines,
+        **{name: engine for name, engine in embedded.items() if name not in settings.engines},
+    }
