@@ -6,7 +6,7 @@ It knows no process: a server that it reaches was started by somebody else.
 """
 
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
@@ -22,6 +22,7 @@ from naestro.engines.prometheus import NAMES, read_metrics
 from naestro.engines.wire import Flavour, encode_request
 from naestro.engines.wire_errors import error_of, error_of_exception, read_error
 from naestro.errors import ConfigError, EngineError, EngineOverloaded, EngineTimeout
+from naestro.types import Json
 
 if TYPE_CHECKING:
     import httpx2
@@ -110,9 +111,14 @@ class OpenAIEngine:
             await client.aclose()
 
     @asynccontextmanager
-    async def chat(self, request: ChatRequest) -> AsyncGenerator[OpenAIStream]:
-        """Open a chat completion; leaving closes the connection, by which every server notices and frees its slot."""
-        body = encode_request(request, self._info.model, self._settings.flavour)
+    async def chat(
+        self, request: ChatRequest, fields: Mapping[str, Json] = {}
+    ) -> AsyncGenerator[OpenAIStream]:
+        """Open a chat completion; leaving closes the connection, by which every server notices and frees its slot.
+
+        `fields` go into the body as they are: what one kind of server alone understands (llama.cpp's `id_slot`).
+        """
+        body = encode_request(request, self._info.model, self._settings.flavour, fields)
         stream = await self._open(body)
         try:
             yield stream

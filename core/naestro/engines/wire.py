@@ -4,6 +4,7 @@
 is ignored, and null stands for absent, since servers differ in that. It knows no HTTP.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -94,8 +95,10 @@ def decode_chunk(data: bytes) -> Chunk:
     return _chunks.decode(data)
 
 
-def encode_request(request: ChatRequest, model: str, flavour: Flavour) -> bytes:
-    """The body of `POST /chat/completions`, always streamed and with usage."""
+def encode_request(
+    request: ChatRequest, model: str, flavour: Flavour, fields: Mapping[str, Json] = {}
+) -> bytes:
+    """The body of `POST /chat/completions`, always streamed and with usage; `fields` are added as they are."""
     body: dict[str, Json] = {
         "model": model,
         "messages": merge_user_messages(request.messages),
@@ -109,7 +112,7 @@ def encode_request(request: ChatRequest, model: str, flavour: Flavour) -> bytes:
     if flavour == "llama.cpp":
         # Without it the server notices a hang-up only after the whole prompt is read.
         body["return_progress"] = True
-    return _encoder.encode(body)
+    return _encoder.encode({**body, **fields})
 
 
 def merge_user_messages(messages: list[Message]) -> list[Message]:
