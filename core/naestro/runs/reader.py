@@ -17,17 +17,19 @@ from naestro.runs.database import FILE_NAME, connect_read_only, mapped_errors
 from naestro.runs.drafts import digest_of
 from naestro.runs.lock import is_held
 from naestro.runs.schema import SCHEMA, TABLES, current_fence, version_of
-from naestro.runs.store import RunValues, run_row, unreadable
+from naestro.runs.store import LAST_EVENT, RUN_COLUMNS, RunValues, run_row, unreadable
 from naestro.runs.views import RunRow, StepRow
 from naestro.types import Digest, Event, RunInfo, RunStarted, decode_data
 
 LAST = "last"
 """Names the newest run."""
 
-_EVENTS = "SELECT number, run, seq, time_ms, type, step, revision, attempt, data FROM events "
+_EVENTS = (
+    "SELECT number, id, seq, time_ms, type, step, revision, attempt, data FROM events e JOIN ids USING (run) "
+)
 _RUNS = (
-    "SELECT r.id, r.workspace, r.started_ms, r.updated_ms, r.fence, r.last_seq, r.status, r.usage, r.fault, "
-    "r.interrupts, e.data FROM runs r JOIN events e ON e.run = r.id AND e.seq = 1 "
+    f"SELECT {RUN_COLUMNS}, e.time_ms, e.data FROM runs r "  # noqa: S608 -- constants
+    f"{LAST_EVENT} JOIN events e ON e.run = i.run AND e.seq = 1 "
 )
 
 EventValues = tuple[int, str, int, int, str, str | None, int | None, int | None, str]
@@ -59,7 +61,7 @@ class Reader:
         """The events of `run` with a `seq` above `after`, in order, at most `limit`; none for an unknown run."""
         with self._reading() as tx:
             rows = tx.execute(
-                f"{_EVENTS} WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?", (run, after, _limit(limit))
+                f"{_EVENTS} WHERE id = ? AND seq > ? ORDER BY seq LIMIT ?", (run, after, _limit(limit))
             )
             return [_event(values) for values in rows]
 
@@ -139,12 +141,14 @@ class Reader:
             return [] if findings == ["ok"] else findings
 
     def _infos(self, tx: sqlite3.Connection, rest: str, values: list[object]) -> list[RunInfo]:
-        rows: list[tuple[RunValues, str]] = [(row[:-1], row[-1]) for row in tx.execute(_RUNS + rest, values)]
+        rows: list[tuple[RunValues, int, str]] = [
+            (row[:-2], row[-2], row[-1]) for row in tx.execute(_RUNS + rest, values)
+        ]
         if not rows:
             return []
         fence = current_fence(tx)
         is_owned = self._is_owned()
-        return [_info(run_row(run), text, fence if is_owned else None) for run, text in rows]
+        return [_info(run_row(run), begun, text, fence if is_owned else None) for run, begun, text in rows]
 
     @contextmanager
     def _reading(self) -> Generator[sqlite3.Connection]:
@@ -173,7 +177,7 @@ class Reader:
 
 
 def open_reader(home: Path) -> Reader:
-    """A reader of the journal in `home`, which need not exist yet. Takes no lock and opens nothing before it is used."""
+    """A reader of the journal in `home`, which need not exist yet. Takes no lock, opens nothing until it is used."""
     return Reader(home)
 
 
@@ -213,7 +217,7 @@ def _event(values: EventValues) -> Event:
     )
 
 
-def _info(row: RunRow, text: str, live_fence: int | None) -> RunInfo:
+def _info(row: RunRow, started_ms: int, text: str, live_fence: int | None) -> RunInfo:
     with unreadable(f"the beginning of run {row.id}"):
         started = msgspec.json.decode(text, type=RunStarted)
     return RunInfo(
@@ -223,7 +227,7 @@ def _info(row: RunRow, text: str, live_fence: int | None) -> RunInfo:
         workspace=row.workspace,
         origin=started.origin,
         status=row.shown_status(is_owned=row.fence == live_fence),
-        started=rfc3339(row.started_ms),
+        started=rfc3339(started_ms),
         updated=rfc3339(row.updated_ms),
         last_seq=row.last_seq,
         usage=row.usage,

@@ -25,20 +25,22 @@ APPLICATION_ID = 0x4E414553
 """`NAES` in ASCII."""
 
 TABLES = (
+    # A small number for each run keeps the index of events, which every event grows, at half the size.
+    "CREATE TABLE ids (run INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE)",
     # number: the global sequence. fence: the owner that wrote it, so that the views can be made anew from events.
     """CREATE TABLE events (
-        number INTEGER PRIMARY KEY, run TEXT NOT NULL, seq INTEGER NOT NULL, time_ms INTEGER NOT NULL,
+        number INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL, time_ms INTEGER NOT NULL,
         fence INTEGER NOT NULL, type TEXT NOT NULL, step TEXT, revision INTEGER, attempt INTEGER,
         data TEXT NOT NULL, UNIQUE (run, seq))""",
     "CREATE TABLE artifacts (digest TEXT PRIMARY KEY, data BLOB NOT NULL)",
     # fence: the number of the newest owner. pruned: the largest global number that was given and then deleted.
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
     "INSERT INTO meta VALUES ('fence', 0), ('pruned', 0)",
-    # The three views, see views.py.
+    # The three views, see views.py. The last number and time of a run are those of its last event, not kept twice:
+    # so an event that changes nothing else costs one row.
     """CREATE TABLE runs (
-        id TEXT PRIMARY KEY, workspace TEXT NOT NULL, started_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
-        fence INTEGER NOT NULL, last_seq INTEGER NOT NULL, status TEXT NOT NULL, usage TEXT NOT NULL,
-        fault TEXT, interrupts TEXT NOT NULL) WITHOUT ROWID""",
+        id TEXT PRIMARY KEY, workspace TEXT NOT NULL, fence INTEGER NOT NULL, status TEXT NOT NULL,
+        usage TEXT NOT NULL, fault TEXT, interrupts TEXT NOT NULL) WITHOUT ROWID""",
     """CREATE TABLE steps (
         run TEXT NOT NULL, step TEXT NOT NULL, revision INTEGER NOT NULL, attempt INTEGER NOT NULL,
         fence INTEGER NOT NULL, state TEXT NOT NULL, output TEXT, PRIMARY KEY (run, step)) WITHOUT ROWID""",
@@ -151,10 +153,12 @@ def _from_0(tx: sqlite3.Connection) -> None:
     tx.execute("ALTER TABLE events RENAME TO old_events")
     tx.execute("ALTER TABLE artifacts RENAME TO old_artifacts")
     _create(tx)
+    tx.execute("INSERT INTO ids (id) SELECT run FROM old_events GROUP BY run ORDER BY run")
     tx.execute(
         "INSERT INTO events (run, seq, time_ms, fence, type, step, revision, attempt, data) "
-        "SELECT run, seq, CAST(ROUND((julianday(time) - 2440587.5) * 86400000) AS INTEGER), 0, "
-        "type, step, revision, attempt, data FROM old_events ORDER BY time, run, seq"
+        "SELECT ids.run, seq, CAST(ROUND((julianday(time) - 2440587.5) * 86400000) AS INTEGER), 0, "
+        "type, step, revision, attempt, data FROM old_events JOIN ids ON ids.id = old_events.run "
+        "ORDER BY time, old_events.run, seq"
     )
     tx.execute("INSERT INTO artifacts SELECT digest, data FROM old_artifacts")
     tx.execute("DROP TABLE old_events")

@@ -18,21 +18,32 @@ from naestro.runs.clock import rfc3339
 from naestro.runs.database import journal_error
 from naestro.runs.drafts import Draft, Guard, digest_of
 from naestro.runs.schema import current_fence, in_transaction, roll_back
-from naestro.runs.views import RunRow, StepRow, artifacts_named, first_row, fold_run, step_row
-from naestro.types import Event, Fault, RunStarted, RunStatus, Usage, decode_data
+from naestro.runs.views import (
+    ARTIFACT_FIELDS,
+    RunRow,
+    StepRow,
+    artifacts_named,
+    first_row,
+    fold_run,
+    step_row,
+)
+from naestro.types import Event, Fault, RunStarted, RunStatus, Usage, decode_data, encode
 
-EventRow = tuple[int, str, int, int, int, str, str | None, int | None, int | None, str]
+EventRow = tuple[int, int, int, int, int, str, str | None, int | None, int | None, str]
 Job = Callable[[sqlite3.Connection], None]
 
 _INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_ARTIFACT = "INSERT OR IGNORE INTO artifacts VALUES (?, ?)"
 _INSERT_USE = "INSERT OR IGNORE INTO uses VALUES (?, ?)"
 _PUT_STEP = "INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?)"
-_PUT_RUN = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_SELECT_RUN = (
-    "SELECT id, workspace, started_ms, updated_ms, fence, last_seq, status, usage, fault, interrupts "
-    "FROM runs WHERE id = ?"
+_PUT_RUN = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)"
+RUN_COLUMNS = "r.id, r.workspace, r.fence, r.status, r.usage, r.fault, r.interrupts, l.time_ms, l.run, l.seq"
+"""A row of `runs` as r, with its last event as l: what `run_row` takes."""
+LAST_EVENT = (
+    "JOIN ids i ON i.id = r.id "
+    "JOIN events l ON l.run = i.run AND l.seq = (SELECT max(seq) FROM events WHERE run = i.run)"
 )
+_SELECT_RUN = f"SELECT {RUN_COLUMNS} FROM runs r {LAST_EVENT} WHERE r.id = ?"  # noqa: S608 -- constants
 
 
 @dataclass(eq=False, slots=True)
@@ -60,10 +71,12 @@ class _Pending:
     steps: dict[tuple[str, str], StepRow] = field(default_factory=dict[tuple[str, str], StepRow])
     runs: dict[str, RunRow] = field(default_factory=dict[str, RunRow])
 
-    def take(self, row: RunRow, draft: Draft, fence: int) -> None:
-        """Note what `draft`, just folded into `row`, means for the views."""
-        self.runs[row.id] = row
-        self.uses += [(row.id, digest) for digest in artifacts_named(draft.data)]
+    def fold(self, row: RunRow, draft: Draft, time_ms: int, fence: int) -> None:
+        """Take the next event of the run into `row`, and note what it means for the views."""
+        if fold_run(row, draft.data, time_ms):
+            self.runs[row.id] = row
+        if draft.data.TYPE in ARTIFACT_FIELDS:
+            self.uses += [(row.id, digest) for digest in artifacts_named(draft.data)]
         if step := step_row(row.id, draft, fence):
             self.steps[step.run, step.step] = step
 
@@ -187,21 +200,22 @@ class Store:
         except NaestroError as error:
             write.error = error
             return number
+        if not row.number:
+            row.number = _enlist(self._connection, row.id)
         self._runs[row.id] = row
         self._pending.artifacts += [(digest_of(data), data) for data in write.artifacts]
         time_ms = max(write.time_ms, row.updated_ms)
         for draft, text in zip(write.drafts, write.texts, strict=True):
             number += 1
-            fold_run(row, draft.data, time_ms)
-            self._pending.take(row, draft, self._fence)
+            self._pending.fold(row, draft, time_ms, self._fence)
             event = self._event(row, draft)
-            self._pending.events.append(self._values(event, number, time_ms, text))
+            self._pending.events.append(self._values(event, (number, row.number), time_ms, text))
             write.events.append(event)
         return number
 
-    def _values(self, event: Event, number: int, time_ms: int, text: str) -> EventRow:
+    def _values(self, event: Event, numbers: tuple[int, int], time_ms: int, text: str) -> EventRow:
         at = (event.step, event.revision, event.attempt)
-        return (number, event.run, event.seq, time_ms, self._fence, event.type, *at, text)
+        return (*numbers, event.seq, time_ms, self._fence, event.type, *at, text)
 
     def _event(self, row: RunRow, draft: Draft) -> Event:
         return Event(
@@ -232,6 +246,11 @@ class Store:
         return row
 
 
+def _enlist(tx: sqlite3.Connection, run: str) -> int:
+    (number,) = tx.execute("INSERT INTO ids (id) VALUES (?) RETURNING run", (run,)).fetchone()
+    return number
+
+
 def last_number(tx: sqlite3.Connection) -> int:
     """The largest global number ever given, also when its event was pruned since."""
     (number,) = tx.execute(
@@ -242,22 +261,13 @@ def last_number(tx: sqlite3.Connection) -> int:
 
 
 def _run_values(row: RunRow) -> tuple[object, ...]:
-    return (
-        row.id,
-        row.workspace,
-        row.started_ms,
-        row.updated_ms,
-        row.fence,
-        row.last_seq,
-        row.status.value,
-        _text(row.usage),
-        _text(row.fault) if row.fault else None,
-        _text(row.interrupts),
-    )
+    fault = _text(row.fault) if row.fault else None
+    status, usage, interrupts = row.status.value, _text(row.usage), _text(row.interrupts)
+    return (row.id, row.workspace, row.fence, status, usage, fault, interrupts)
 
 
 def _text(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+    return encode(value).decode()
 
 
 @contextmanager
@@ -269,19 +279,19 @@ def unreadable(what: str) -> Generator[None]:
         raise JournalCorrupt(f"The journal is damaged: {what} cannot be read ({error}).") from error
 
 
-RunValues = tuple[str, str, int, int, int, int, str, str, str | None, str]
+RunValues = tuple[str, str, int, str, str, str | None, str, int, int, int]
 
 
 def run_row(values: RunValues) -> RunRow:
-    """A row of the table `runs` as the view that it is."""
-    run, workspace, started_ms, updated_ms, fence, last_seq, status, usage, fault, interrupts = values
+    """A row of the table `runs`, with the time and number of its last event, as the view that it is."""
+    run, workspace, fence, status, usage, fault, interrupts, updated_ms, number, last_seq = values
     with unreadable(f"what it knows of run {run}"):
         return RunRow(
             run,
             workspace,
-            started_ms,
-            updated_ms,
             fence,
+            updated_ms,
+            number,
             last_seq,
             status=RunStatus(status),
             usage=msgspec.json.decode(usage, type=Usage),
@@ -305,14 +315,14 @@ def rebuild(tx: sqlite3.Connection) -> None:
     for run, time_ms, fence, draft in _recorded(tx):
         if isinstance(draft.data, RunStarted):
             runs[run] = first_row(draft.data, run, time_ms, fence)
-        fold_run(runs[run], draft.data, time_ms)
-        pending.take(runs[run], draft, fence)
+        pending.fold(runs[run], draft, time_ms, fence)
     pending.send(tx)
 
 
 def _recorded(tx: sqlite3.Connection) -> Iterator[tuple[str, int, int, Draft]]:
     rows = tx.execute(
-        "SELECT run, time_ms, fence, type, step, revision, attempt, data FROM events ORDER BY number"
+        "SELECT id, time_ms, fence, type, step, revision, attempt, data FROM events JOIN ids USING (run) "
+        "ORDER BY number"
     )
     for run, time_ms, fence, type_name, step, revision, attempt, text in rows:
         with unreadable(f"an event of run {run}"):

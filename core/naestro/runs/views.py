@@ -4,7 +4,7 @@ The store folds each event as it writes it; `rebuild` folds them all again and m
 the shared types. Nothing here knows SQLite.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -58,10 +58,12 @@ class RunRow(msgspec.Struct):
 
     id: str
     workspace: str
-    started_ms: int
-    updated_ms: int
     fence: int
     """The owner that started or last resumed the run."""
+    updated_ms: int
+    """The time of its last event."""
+    number: int = 0
+    """Stands for `id` in the table of events; 0 before the first event is written."""
     last_seq: int = 0
     status: RunStatus = RunStatus.RUNNING
     """Never `WAITING`: that follows from `interrupts`."""
@@ -83,7 +85,7 @@ class RunRow(msgspec.Struct):
 
 def first_row(data: RunStarted, run: str, time_ms: int, fence: int) -> RunRow:
     """The row of a run that `data` begins, before any event is folded into it."""
-    return RunRow(run, data.workspace, time_ms, time_ms, fence)
+    return RunRow(run, data.workspace, fence, time_ms)
 
 
 def _set_status(row: RunRow, status: RunStatus, fault: Fault | None = None) -> None:
@@ -120,6 +122,7 @@ def _answered(row: RunRow, data: InterruptAnswered) -> None:
 
 
 _RUN_FOLDS: dict[str, Callable[[RunRow, EventData], None]] = {
+    RunStarted.TYPE: lambda row, _: _set_status(row, RunStatus.RUNNING),
     RunResumed.TYPE: _resumed,
     RunStopped.TYPE: lambda row, _: _set_status(row, RunStatus.STOPPED),
     RunFinished.TYPE: lambda row, _: _set_status(row, RunStatus.FINISHED),
@@ -133,37 +136,34 @@ _RUN_FOLDS: dict[str, Callable[[RunRow, EventData], None]] = {
 }  # pyright: ignore[reportAssignmentType]  # each function takes the struct that its key names
 
 
-def fold_run(row: RunRow, data: EventData, time_ms: int) -> None:
-    """Take the next event of the run into `row`."""
+def fold_run(row: RunRow, data: EventData, time_ms: int) -> bool:
+    """Take the next event of the run into `row`; whether more changed than its last number and time."""
     row.last_seq += 1
     row.updated_ms = time_ms
     if fold := _RUN_FOLDS.get(data.TYPE):
         fold(row, data)
+    return fold is not None
 
 
-def _step_outcome(data: EventData) -> tuple[StepState, Digest | None] | None:
-    """What `data` makes of its step; nothing when it leaves the step as it is."""
-    match data:
-        case StepStarted():
-            return "started", None
-        case StepFinished(output=output):
-            return "finished", output
-        case StepFailed():
-            return "failed", None
-        case StepPatched(target="output", after=after):
-            return "finished", after
-        case StepPatched() | StepReopened():
-            return "open", None
-        case _:
-            return None
+def _patched(data: StepPatched) -> tuple[StepState, Digest | None]:
+    return ("finished", data.after) if data.target == "output" else ("open", None)
+
+
+_STEP_FOLDS: dict[str, Callable[[EventData], tuple[StepState, Digest | None]]] = {
+    StepStarted.TYPE: lambda _: ("started", None),
+    StepFinished.TYPE: lambda data: ("finished", data.output),
+    StepFailed.TYPE: lambda _: ("failed", None),
+    StepPatched.TYPE: _patched,
+    StepReopened.TYPE: lambda _: ("open", None),
+}  # pyright: ignore[reportAssignmentType]  # each function takes the struct that its key names
 
 
 def step_row(run: str, draft: Draft, fence: int) -> StepRow | None:
     """The row of the step that `draft` is about, written by the owner `fence`; nothing if it leaves it as it is."""
-    outcome = _step_outcome(draft.data)
-    if draft.step is None or outcome is None:
+    fold = _STEP_FOLDS.get(draft.data.TYPE)
+    if fold is None or draft.step is None:
         return None
-    state, output = outcome
+    state, output = fold(draft.data)
     return StepRow(run, draft.step, draft.revision or 1, draft.attempt or 0, fence, state, output)
 
 
@@ -180,8 +180,7 @@ ARTIFACT_FIELDS: dict[str, tuple[str, ...]] = {
 """Which fields of an event name artifacts; a test holds this against the types."""
 
 
-def artifacts_named(data: EventData) -> Iterator[Digest]:
+def artifacts_named(data: EventData) -> list[Digest]:
     """The artifacts that `data` names; they stay as long as the run does."""
-    for field in ARTIFACT_FIELDS.get(data.TYPE, ()):
-        if digest := getattr(data, field):
-            yield digest
+    named = (getattr(data, field) for field in ARTIFACT_FIELDS.get(data.TYPE, ()))
+    return [digest for digest in named if digest]

@@ -7,8 +7,7 @@ journal, below the store. It knows no event and no table.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable
 
 import anyio
 import anyio.lowlevel
@@ -20,18 +19,20 @@ from naestro.runs.store import Job, Store, Write
 BATCH_WRITES = 512
 """Bounds the time that one commit takes; 20 runs that each wait for theirs never come near it."""
 
-T = TypeVar("T", Write, Job)
 
+class _Batch:
+    """Writes that share a transaction, or one job; everyone who queued one waits for the same end."""
 
-class _Item:
-    """Something queued, and what tells its caller that it is done."""
+    __slots__ = ("done", "error", "job", "writes")
 
-    __slots__ = ("done", "error", "work")
-
-    def __init__(self, work: Write | Job) -> None:
-        self.work = work
-        self.done = anyio.Event()
+    def __init__(self, job: Job | None = None) -> None:
+        self.job = job
+        self.writes: list[Write] = []
         self.error: NaestroError | None = None
+        self.done = anyio.Event()
+
+    def has_room(self) -> bool:
+        return self.job is None and len(self.writes) < BATCH_WRITES
 
 
 class Writer:
@@ -41,7 +42,7 @@ class Writer:
         """Commit through `store`; `on_commit` is told of each write that was kept, before its caller is."""
         self._store = store
         self._on_commit = on_commit
-        self._queue: deque[_Item] = deque()
+        self._queue: deque[_Batch] = deque()
         self._has_work = anyio.Event()
         self._is_closed = False
         self._limiter = anyio.CapacityLimiter(1)
@@ -52,21 +53,31 @@ class Writer:
         Raises:
             NaestroError: It was refused, or could not be stored; then nothing of it was.
         """
-        await self._do(_Item(write))
+        self._check_open()
+        if not self._queue or not self._queue[-1].has_room():
+            self._queue.append(_Batch())
+        batch = self._queue[-1]
+        batch.writes.append(write)
+        await self._finish(batch)
+        if write.error is not None:
+            raise write.error
 
     async def apply(self, job: Job) -> None:
         """Run `job` in a transaction of its own, in turn with the writes; return when it is durable."""
-        await self._do(_Item(job))
+        self._check_open()
+        batch = _Batch(job)
+        self._queue.append(batch)
+        await self._finish(batch)
 
-    async def _do(self, item: _Item) -> None:
-        await anyio.lowlevel.checkpoint_if_cancelled()
+    def _check_open(self) -> None:
         if self._is_closed:
             raise JournalError("The journal was closed; nothing more can be written.")
-        self._queue.append(item)
+
+    async def _finish(self, batch: _Batch) -> None:
         self._has_work.set()
-        await item.done.wait()
-        if item.error is not None:
-            raise item.error
+        await batch.done.wait()
+        if batch.error is not None:
+            raise batch.error
 
     def close(self) -> None:
         """Take nothing more; `serve` ends when everything that was queued is done."""
@@ -79,55 +90,35 @@ class Writer:
             try:
                 while self._queue or not self._is_closed:
                     await self._has_work.wait()
-                    # Those who were just told that their write is durable queue the next one first: it shares the sync.
-                    await anyio.lowlevel.checkpoint()
                     await self._commit_queued()
             finally:
                 self._abandon()
 
     async def _commit_queued(self) -> None:
         self._has_work = anyio.Event()
-        while batch := self._next_batch():
-            await anyio.to_thread.run_sync(self._commit, batch, limiter=self._limiter)
-            for item in batch:
-                self._settle(item)
+        while self._queue:
+            # Whoever was just told that a write is durable queues the next one first, so that it shares the sync.
             await anyio.lowlevel.checkpoint()
+            batch = self._queue.popleft()
+            await anyio.to_thread.run_sync(self._commit, batch, limiter=self._limiter)
+            for write in batch.writes:
+                if write.error is None:
+                    self._on_commit(write)
+            batch.done.set()
 
-    def _next_batch(self) -> list[_Item]:
-        """The writes at the head of the queue, or the one job that stands there."""
-        if self._queue and not isinstance(self._queue[0].work, Write):
-            return [self._queue.popleft()]
-        batch: list[_Item] = []
-        while self._queue and len(batch) < BATCH_WRITES and isinstance(self._queue[0].work, Write):
-            batch.append(self._queue.popleft())
-        return batch
-
-    def _commit(self, batch: Sequence[_Item]) -> None:
-        writes = [item.work for item in batch if isinstance(item.work, Write)]
-        if writes:
-            self._store.commit(writes)
-            return
-        for item in batch:
-            self._apply(item)
-
-    def _apply(self, item: _Item) -> None:
-        assert not isinstance(item.work, Write)
+    def _commit(self, batch: _Batch) -> None:
         try:
-            self._store.apply(item.work)
+            if batch.job is None:
+                self._store.commit(batch.writes)
+            else:
+                self._store.apply(batch.job)
         except NaestroError as error:
-            item.error = error
-
-    def _settle(self, item: _Item) -> None:
-        if isinstance(item.work, Write):
-            item.error = item.work.error
-            if item.error is None:
-                self._on_commit(item.work)
-        item.done.set()
+            batch.error = error
 
     def _abandon(self) -> None:
         """Nobody waits for ever, should the task end by a fault of its own."""
         self._is_closed = True
-        for item in self._queue:
-            item.error = JournalError("The journal's writer has ended; this was not written.")
-            item.done.set()
+        for batch in self._queue:
+            batch.error = JournalError("The journal's writer has ended; this was not written.")
+            batch.done.set()
         self._queue.clear()
