@@ -8,7 +8,7 @@ The journal knows no step, engine or command beyond the types of their events.
 """
 
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
@@ -23,6 +23,7 @@ from naestro.runs.feed import Feed
 from naestro.runs.ids import RunIds
 from naestro.runs.lock import hold_lock
 from naestro.runs.reader import Reader, open_reader
+from naestro.runs.retention import PruneReport, prune
 from naestro.runs.schema import bump_fence, prepare
 from naestro.runs.store import Job, Store, Write, rebuild
 from naestro.runs.writer import Writer
@@ -47,8 +48,16 @@ class Journal:
         self._feed = feed
         self._clock = clock
         self._limiter = anyio.CapacityLimiter(1)
+        self.pruned: PruneReport | None = None
+        """What was deleted on opening because the journal was larger than it may be."""
         newest = self.reader.runs(limit=1)
         self._ids = RunIds(newest[0].id if newest else None)
+
+    def close(self) -> None:
+        """Take nothing more and end every live stream; what was queued is still written."""
+        self._writer.close()
+        self._feed.close()
+        self.reader.close()
 
     async def write(
         self, run: str, *drafts: Draft, artifacts: Sequence[bytes] = (), guard: Guard | None = None
@@ -69,10 +78,13 @@ class Journal:
         await self._writer.write(write)
         return write.events
 
-    async def create_run(self, data: RunStarted) -> str:
-        """Begin a run with `data` as its first event; its id: 26 characters, later runs sort later."""
+    async def create_run(self, data: RunStarted, *more: Draft) -> str:
+        """Begin a run with `data` as its first event, and `more` in the same transaction.
+
+        Its id has 26 characters; later runs sort later.
+        """
         run = self._ids.next(self._clock())
-        await self.write(run, Draft(data))
+        await self.write(run, Draft(data), *more)
         return run
 
     def live(self, run: str) -> AbstractAsyncContextManager[MemoryObjectReceiveStream[Event | Delta]]:
@@ -102,6 +114,8 @@ async def open_journal(
 ) -> AsyncGenerator[Journal]:
     """Own the journal in the folder `home`, made on first use, until the block ends. `holder` names the command.
 
+    A journal larger than `max_size_bytes` loses its oldest ended runs first, see `Journal.pruned`.
+
     Raises:
         JournalLocked: Another process owns it; the message names it.
         JournalCorrupt: The file is damaged, or no journal; it is left as it is.
@@ -111,15 +125,17 @@ async def open_journal(
     with _owned(home, holder) as (store, fence):
         feed = Feed()
         writer = Writer(store, lambda write: _tell(feed, write))
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(writer.serve)
-            try:
-                journal = Journal(home, fence, writer, feed, clock)
-                with closing(journal.reader):
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(writer.serve)
+                with closing(Journal(home, fence, writer, feed, clock)) as journal:
+                    if max_size_bytes is not None:
+                        journal.pruned = await prune(journal, max_size_bytes=max_size_bytes)
                     yield journal
-            finally:
-                writer.close()
-                feed.close()
+        except BaseExceptionGroup as group:
+            # The group is the task group's wrapping, not news: the caller expects its own error.
+            error: BaseException = group.exceptions[0]
+            raise error from error.__cause__
 
 
 def _tell(feed: Feed, write: Write) -> None:
@@ -130,14 +146,13 @@ def _tell(feed: Feed, write: Write) -> None:
 @contextmanager
 def _owned(home: Path, holder: str) -> Generator[tuple[Store, int]]:
     path = home / FILE_NAME
-    with mapped_errors(path):
-        home.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    with hold_lock(home, holder):
+    with ExitStack() as held:
         with mapped_errors(path):
+            home.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            held.enter_context(hold_lock(home, holder))
             path.touch(mode=FILE_MODE)
             path.chmod(FILE_MODE)
-        with closing(connect(path)) as connection:
-            with mapped_errors(path):
-                prepare(connection, path, rebuild)
-                fence = bump_fence(connection)
-            yield Store(connection, path, fence), fence
+            connection = held.enter_context(closing(connect(path)))
+            prepare(connection, path, rebuild)
+            fence = bump_fence(connection)
+        yield Store(connection, path, fence), fence
