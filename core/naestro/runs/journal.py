@@ -54,8 +54,7 @@ class Journal:
         self._ids = RunIds(newest[0].id if newest else None)
 
     def close(self) -> None:
-        """Take nothing more and end every live stream; what was queued is still written."""
-        self._writer.close()
+        """End every live stream and let go of the reader; `open_journal` calls it."""
         self._feed.close()
         self.reader.close()
 
@@ -128,7 +127,7 @@ async def open_journal(
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(writer.serve)
-                with closing(Journal(home, fence, writer, feed, clock)) as journal:
+                with closing(writer), closing(Journal(home, fence, writer, feed, clock)) as journal:
                     if max_size_bytes is not None:
                         journal.pruned = await prune(journal, max_size_bytes=max_size_bytes)
                     yield journal

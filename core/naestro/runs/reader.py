@@ -6,7 +6,7 @@ and the client, below SQLite. It never writes and knows no event but by its type
 
 import sqlite3
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -17,7 +17,7 @@ from naestro.runs.database import FILE_NAME, connect_read_only, mapped_errors
 from naestro.runs.drafts import digest_of
 from naestro.runs.lock import is_held
 from naestro.runs.schema import SCHEMA, TABLES, current_fence, version_of
-from naestro.runs.store import LAST_EVENT, RUN_COLUMNS, RunValues, run_row, unreadable
+from naestro.runs.store import LAST_EVENT, RUN_COLUMNS, RunValues, run_row, unreadable, used_bytes
 from naestro.runs.views import RunRow, StepRow
 from naestro.types import Digest, Event, RunInfo, RunStarted, decode_data
 
@@ -159,7 +159,8 @@ class Reader:
                 self._connection = self._open()
                 yield self._connection
             else:
-                yield _empty()
+                with closing(_empty()) as nothing:
+                    yield nothing
 
     def _open(self) -> sqlite3.Connection:
         connection = connect_read_only(self._path)
@@ -179,14 +180,6 @@ class Reader:
 def open_reader(home: Path) -> Reader:
     """A reader of the journal in `home`, which need not exist yet. Takes no lock, opens nothing until it is used."""
     return Reader(home)
-
-
-def used_bytes(tx: sqlite3.Connection) -> int:
-    """The bytes of all pages that hold something."""
-    (pages,) = tx.execute("PRAGMA page_count").fetchone()
-    (free,) = tx.execute("PRAGMA freelist_count").fetchone()
-    (page_bytes,) = tx.execute("PRAGMA page_size").fetchone()
-    return (pages - free) * page_bytes
 
 
 def _limit(limit: int | None) -> int:

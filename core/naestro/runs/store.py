@@ -260,6 +260,14 @@ def last_number(tx: sqlite3.Connection) -> int:
     return number
 
 
+def used_bytes(tx: sqlite3.Connection) -> int:
+    """The bytes of all pages that hold something."""
+    (pages,) = tx.execute("PRAGMA page_count").fetchone()
+    (free,) = tx.execute("PRAGMA freelist_count").fetchone()
+    (page_bytes,) = tx.execute("PRAGMA page_size").fetchone()
+    return (pages - free) * page_bytes
+
+
 def _run_values(row: RunRow) -> tuple[object, ...]:
     fault = _text(row.fault) if row.fault else None
     status, usage, interrupts = row.status.value, _text(row.usage), _text(row.interrupts)

@@ -145,26 +145,32 @@ def fold_run(row: RunRow, data: EventData, time_ms: int) -> bool:
     return fold is not None
 
 
-def _patched(data: StepPatched) -> tuple[StepState, Digest | None]:
-    return ("finished", data.after) if data.target == "output" else ("open", None)
-
-
-_STEP_FOLDS: dict[str, Callable[[EventData], tuple[StepState, Digest | None]]] = {
-    StepStarted.TYPE: lambda _: ("started", None),
-    StepFinished.TYPE: lambda data: ("finished", data.output),
-    StepFailed.TYPE: lambda _: ("failed", None),
-    StepPatched.TYPE: _patched,
-    StepReopened.TYPE: lambda _: ("open", None),
-}  # pyright: ignore[reportAssignmentType]  # each function takes the struct that its key names
+_STEP_TYPES = frozenset(
+    data.TYPE for data in (StepStarted, StepFinished, StepFailed, StepPatched, StepReopened)
+)
+"""Those that move a step; the others, most of all `tokens`, are passed over quickly."""
 
 
 def step_row(run: str, draft: Draft, fence: int) -> StepRow | None:
     """The row of the step that `draft` is about, written by the owner `fence`; nothing if it leaves it as it is."""
-    fold = _STEP_FOLDS.get(draft.data.TYPE)
-    if fold is None or draft.step is None:
+    if draft.data.TYPE not in _STEP_TYPES or draft.step is None:
         return None
-    state, output = fold(draft.data)
+    state, output = _step_outcome(draft.data)
     return StepRow(run, draft.step, draft.revision or 1, draft.attempt or 0, fence, state, output)
+
+
+def _step_outcome(data: EventData) -> tuple[StepState, Digest | None]:
+    match data:
+        case StepStarted():
+            return "started", None
+        case StepFinished(output=output):
+            return "finished", output
+        case StepFailed():
+            return "failed", None
+        case StepPatched(target="output", after=after):
+            return "finished", after
+        case _:
+            return "open", None
 
 
 ARTIFACT_FIELDS: dict[str, tuple[str, ...]] = {
