@@ -19,15 +19,14 @@ from naestro.errors import (
     JournalError,
     JournalLocked,
     JournalUnwritable,
-    NotInJournal,
     RunStateError,
     StaleAttempt,
 )
 from naestro.runs.drafts import Draft, Guard, digest_of
 from naestro.runs.faults import fault_of, known_error, leaves
 from naestro.runs.guards import OwnerGuard, RevisionsGuard
-from naestro.runs.history import History
 from naestro.runs.journal import Journal
+from naestro.runs.loading import load_history
 from naestro.runs.outbox import write_shielded
 from naestro.runs.records import CallRecord
 from naestro.runs.run import Run
@@ -118,7 +117,7 @@ class Execution:
 
     async def _take_over(self) -> RunStatus:
         """Close what the last owner left open and say who goes on; the status that was found."""
-        history = await self._history(self.run_id)
+        history = await load_history(self._journal, self.run_id)
         info = await self._journal.read(self._journal.reader.run, self.run_id)
         is_new = history.is_untouched and info.status is RunStatus.RUNNING
         if history.status is not RunStatus.FINISHED and not is_new:
@@ -127,17 +126,11 @@ class Execution:
             await self._journal.write(self.run_id, *unknown, Draft(resumed))
         return history.status
 
-    async def _history(self, run_id: str) -> History:
-        events = await self._journal.read(self._journal.reader.events, run_id)
-        if not events:
-            raise NotInJournal(f"No run {run_id} is in the journal.")
-        return History.of(events)
-
     async def _pass(self) -> RunStatus | None:
         """Call the flow once; the status in which the run ended, or None when it must be called again."""
-        history = await self._history(self.run_id)
+        history = await load_history(self._journal, self.run_id)
         replay_of = history.started.replay_of if history.started is not None else None
-        recorded = await self._history(replay_of) if replay_of is not None else None
+        recorded = await load_history(self._journal, replay_of) if replay_of is not None else None
         run = Run(self._journal, history, recorded)
         self._is_reopened, self._scope = False, anyio.CancelScope()
         outcome = await self._call(run, history.last_seq)
@@ -195,7 +188,7 @@ class Execution:
         return event.seq
 
     async def _finish(self, run: Run, result: Value) -> RunStatus | None:
-        history = await self._history(run.id)
+        history = await load_history(self._journal, run.id)
         raw = encode(result)
         finished = RunFinished(digest_of(raw), history.usage, history.active_ms)
         try:
@@ -223,7 +216,7 @@ class Execution:
 
     async def _has_moved_on(self, run: Run) -> bool:
         """Whether a step has a newer revision than this pass knows of."""
-        history = await self._history(run.id)
+        history = await load_history(self._journal, run.id)
         return any(step.revision != run.revisions.get(step.name, 1) for step in history.steps.values())
 
     async def _leave(self, stopped: RunStopped) -> None:
