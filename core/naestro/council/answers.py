@@ -1,0 +1,63 @@
+"""The result: the winner's text with checked citations, or its change, with everything that qualifies it.
+
+What went missing on the way is told first. Above, the commands; below, the recorded outputs of the steps. Nothing is
+asked of a model here.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from naestro.council.adjudicate import winner_of
+from naestro.council.candidates import cite
+from naestro.council.sitting import Sitting
+from naestro.council.verdict import Candidate, CouncilResult, Finding, Verdict
+
+NOTHING_CITED = "The answer cites no line that exists: nothing in it was checked against the files."
+
+
+async def conclude(
+    sitting: Sitting,
+    verdict: Verdict,
+    candidates: Sequence[Candidate],
+    findings: Sequence[Finding],
+    known: list[str],
+) -> CouncilResult:
+    """The result by `verdict`; `known` are the paths that the prompt showed."""
+    winner = winner_of(verdict, candidates)
+    usage = (await sitting.kit.journal.read(sitting.kit.journal.reader.run, sitting.run.id)).usage
+    report, warnings = winner.report, [f"Given with less: {loss}" for loss in sitting.losses]
+    if winner.is_cut:
+        warnings.append("The text was cut at the token limit; raise max_tokens of the role for more.")
+    common = CouncilResult(
+        answer="",
+        evidence=report.evidence,
+        verdict=verdict,
+        findings=[finding for finding in findings if finding.candidate == winner.name],
+        warnings=warnings,
+        usage=usage,
+    )
+    if report.changes:
+        return _as_change(common, winner)
+    return await _as_answer(sitting, common, winner, known)
+
+
+def _as_change(common: CouncilResult, winner: Candidate) -> CouncilResult:
+    paths = ", ".join(change.path for change in winner.report.changes)
+    return msgspec.structs.replace(
+        common, answer=f"A change to {paths}.", patch=winner.report.diff, changes=winner.report.changes
+    )
+
+
+async def _as_answer(
+    sitting: Sitting, common: CouncilResult, winner: Candidate, known: list[str]
+) -> CouncilResult:
+    cited = await cite(sitting.kit.workspace, winner.text.strip(), known)
+    nothing = [] if cited.citations else [NOTHING_CITED]
+    return msgspec.structs.replace(
+        common,
+        answer=cited.text,
+        citations=cited.citations,
+        citations_removed=len(cited.removed),
+        warnings=[*common.warnings, *nothing],
+    )

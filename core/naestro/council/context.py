@@ -1,0 +1,211 @@
+"""The `retrieve` step: the code that the council sees, cut to the room that the chosen engines leave.
+
+First the files that the task names, then what the search finds. Above, the commands; below, the workspace and a
+`Searcher`, which the real index will implement too. Ignored and secret-looking files are never read: the workspace
+refuses them.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import anyio.to_thread
+
+from naestro.council.budget import estimate_tokens, request_tokens
+from naestro.council.excerpt import excerpt, words_of
+from naestro.council.roles import Role, instruction
+from naestro.council.sitting import Kit, Sitting
+from naestro.council.task import Named, Task, named_ranges
+from naestro.errors import MissingFile, WorkspaceError
+from naestro.index.literal import Span
+from naestro.policy.text import TextFile
+from naestro.policy.workspace import Workspace
+from naestro.runs.attempt import Attempt
+from naestro.runs.run import StepSpec
+from naestro.types import StepKind, Value
+
+SPANS_MAX = 24
+"""Spans asked of the search; more do not fit in any room that a small model has."""
+FOLDER_FILES_MAX = 8
+"""Files of a named folder that are shown, each by its head and definitions."""
+ROOM_MIN_TOKENS = 48
+"""A span in less room than this says nothing."""
+INSTRUCTION_TOKENS = 320
+"""Room for the longest instruction of a role, the patch format included."""
+NAMES_MAX = 40
+"""Words of a task that are tried as file names."""
+
+
+class Context(Value):
+    """What the council works from: the output of `retrieve`."""
+
+    task: str
+    """The task as all roles read it."""
+    spans: list[Span]
+    left_out: int = 0
+    """Spans that were found and had no room."""
+
+    @property
+    def paths(self) -> list[str]:
+        """The files that are shown, each once."""
+        return list(dict.fromkeys(span.path for span in self.spans))
+
+    @property
+    def example(self) -> str:
+        """A citation that exists, to show the form by."""
+        if not self.spans:
+            return "src/main.py:3-7"
+        span = self.spans[0]
+        return f"{span.path}:{span.start}-{min(span.end, span.start + 4)}"
+
+
+async def retrieve(sitting: Sitting, task: Task, sentence: str, *, must_exist: bool = False) -> Context:
+    """The context of a run; `sentence` is the task as the roles will read it.
+
+    With `must_exist` a path that the person typed has to be there. Raises `WorkspaceError` for a named file that
+    cannot be read, `ContextTooLong` when the task alone is larger than every engine's context.
+    """
+    room = room_for_context(sitting, sentence)
+
+    async def work(attempt: Attempt) -> Context:
+        words = await attempt.given("task", sentence)
+        return await anyio.to_thread.run_sync(_gather, sitting.kit, task, words, room, must_exist)
+
+    context = await sitting.run.step(StepSpec("retrieve", StepKind.RETRIEVE), work, Context)
+    sitting.ended.append("retrieve")
+    return context
+
+
+def room_for_context(sitting: Sitting, sentence: str) -> int:
+    """Tokens of code that fit: what the settings allow, and what the smallest engine that takes a seat leaves.
+
+    Raises `ContextTooLong` when no engine holds the task with an answer.
+    """
+    council, pool = sitting.kit.settings.council, sitting.kit.engines
+    fixed = [instruction("system"), sentence]
+    proposer = sitting.role(Role.PROPOSER)
+    needed = request_tokens(*fixed, max_tokens=proposer.max_tokens) + INSTRUCTION_TOKENS
+    smallest = min(
+        route.engine.info.context_tokens
+        for route in pool.for_role(Role.PROPOSER, council.proposers, needed_tokens=needed)
+    )
+    to_propose = smallest - needed
+    to_read = smallest - needed - proposer.max_tokens * council.proposers
+    return max(0, min(council.context_tokens, max(to_read, to_propose // 2)))
+
+
+@dataclass
+class _Room:
+    """The room that is left while spans are taken in."""
+
+    tokens: int
+    spans: list[Span]
+    left_out: int = 0
+
+    def take(self, file: TextFile, within: Named, words: set[str], room_tokens: int) -> None:
+        """Show what fits of a file, or of a range of it, in at most `room_tokens`."""
+        end = min(within.end or len(file.lines), len(file.lines))
+        lines = file.lines[within.start - 1 : end]
+        room = min(self.tokens, room_tokens) - estimate_tokens(f"## {file.path}\n")
+        for first, last in excerpt(lines, max(0, room), words):
+            start = first + within.start - 1
+            self.add(_span(file.path, start, lines[first - 1 : last], "named in the task"))
+
+    def add(self, span: Span) -> None:
+        """Take in a span whole."""
+        self.spans.append(span)
+        self.tokens -= _cost(span)
+
+    def add_found(self, span: Span) -> None:
+        """Take in a span of the search, cut where it does not fit; nothing of it where it is shown already."""
+        if any(
+            span.path == one.path and span.start <= one.end and one.start <= span.end for one in self.spans
+        ):
+            return
+        lines = span.text.split("\n")
+        room = self.tokens - estimate_tokens(f"## {span.path}\n")
+        while lines and _cost(_span(span.path, span.start, lines, span.why)) > room:
+            lines.pop()
+        if self.tokens < ROOM_MIN_TOKENS or not lines:
+            self.left_out += 1
+            return
+        self.add(_span(span.path, span.start, lines, span.why))
+
+
+def _gather(kit: Kit, task: Task, sentence: str, room_tokens: int, must_exist: bool) -> Context:
+    room = _Room(room_tokens, [])
+    words = words_of(task.words)
+    named = list(_named_files(kit.workspace, task, must_exist))
+    for number, (file, within) in enumerate(named):
+        room.take(file, within, words, room.tokens // (len(named) - number))
+    if room.tokens >= ROOM_MIN_TOKENS:
+        for span in kit.searcher.search(task.words, SPANS_MAX):
+            room.add_found(span)
+    return Context(task=sentence, spans=_in_order(room.spans), left_out=room.left_out)
+
+
+def _named_files(workspace: Workspace, task: Task, must_exist: bool) -> Iterator[tuple[TextFile, Named]]:
+    """The files that the task names, in order, each once; a folder stands for the files in it."""
+    seen: set[str] = set()
+    wanted = [(Named(path=path), True) for path in task.files]
+    wanted += [(named, must_exist and _is_path(named.path)) for named in named_ranges(task.words)[:NAMES_MAX]]
+    for named, is_needed in wanted:
+        for file in _read_named(workspace, named.path, is_needed):
+            if file.path not in seen and named.start <= len(file.lines):
+                seen.add(file.path)
+                yield file, named
+
+
+def _read_named(workspace: Workspace, path: str, is_needed: bool) -> list[TextFile]:
+    try:
+        if workspace.resolve(path).is_dir():
+            return _read_folder(workspace, workspace.relative(path)) if is_needed or "/" in path else []
+        return [workspace.read(path)]
+    except MissingFile:
+        endings = [full for full in workspace.files() if full.endswith(f"/{path}")] if _is_path(path) else []
+        if len(endings) == 1:
+            return [workspace.read(endings[0])]
+        if is_needed:
+            raise
+        return []
+    except WorkspaceError:
+        if is_needed:
+            raise
+        return []
+
+
+def _read_folder(workspace: Workspace, folder: str) -> list[TextFile]:
+    """The first files of a folder, those at its top before those in folders below."""
+    inside = [path for path in workspace.files() if folder == "." or path.startswith(f"{folder}/")]
+    inside.sort(key=lambda path: (path.count("/"), path))
+    found: list[TextFile] = []
+    for path in inside:
+        if len(found) == FOLDER_FILES_MAX:
+            break
+        try:
+            found.append(workspace.read(path))
+        except WorkspaceError:
+            continue
+    return [file for file in found if file.text.strip()]
+
+
+def _is_path(word: str) -> bool:
+    """Whether a word is meant as a path: it has a folder or an ending."""
+    name = word.rpartition("/")[2]
+    return "/" in word or ("." in name.strip(".") and name.rpartition(".")[2].isalnum())
+
+
+def _span(path: str, start: int, lines: Sequence[str], why: str) -> Span:
+    end = start + len(lines) - 1
+    return Span(path=path, start=start, end=end, text="\n".join(lines), why=why, score=1.0)
+
+
+def _cost(span: Span) -> int:
+    lines = enumerate(span.text.split("\n"), span.start)
+    return sum(estimate_tokens(f"{number} {line}") for number, line in lines)
+
+
+def _in_order(spans: Iterable[Span]) -> list[Span]:
+    """The spans file by file, in the order in which the files came, each file from top to bottom."""
+    listed = list(spans)
+    rank = {path: number for number, path in enumerate(dict.fromkeys(span.path for span in listed))}
+    return sorted(listed, key=lambda span: (rank[span.path], span.start))

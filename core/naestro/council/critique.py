@@ -1,0 +1,140 @@
+"""The critics: they read the proposals and what executing them showed, and each finding is checked.
+
+A finding counts as far as it can be falsified: proved by failed evidence at the place that it names (`verified`),
+naming a line that exists (`checked`), else an opinion, and shown as one. Above, the commands; below, the sitting.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Literal
+
+import anyio.to_thread
+import msgspec
+
+from naestro.council.candidates import line_counter
+from naestro.council.citations import Lines
+from naestro.council.generate import Seat, generate_json
+from naestro.council.material import by_letter, show_candidates
+from naestro.council.prefix import Prefix
+from naestro.council.roles import Role, instruction
+from naestro.council.sitting import Sitting, side_by_side
+from naestro.council.verdict import Candidate, Finding, Findings, Severity
+from naestro.engines.engine import ChatRequest
+from naestro.routing.pool import Route
+from naestro.runs.run import StepSpec
+from naestro.types import Json, StepKind
+
+FINDINGS_MAX = 4
+"""Findings of one critic: more is noise from a small model, and each costs the later prompts their room."""
+
+
+class _Fault(msgspec.Struct, frozen=True):
+    proposal: str
+    severity: Severity
+    path: str
+    line: int
+    claim: str
+
+
+class _Faults(msgspec.Struct, frozen=True):
+    findings: list[_Fault]
+
+
+async def critique(sitting: Sitting, prefix: Prefix, candidates: Sequence[Candidate]) -> list[Finding]:
+    """What all critics found, checked; nothing where no critic is asked or could answer."""
+    shown = by_letter(candidates)
+    user = prefix.ask(show_candidates(shown, "Proposal"), instruction("critique", most=str(FINDINGS_MAX)))
+    count = sitting.kit.settings.council.critics
+    seats = await sitting.seats(Role.CRITIC, count, prefix.system, user)
+    works = [partial(_criticise, sitting, prefix, (user, shown), seat) for seat in enumerate(seats, 1)]
+    made = await side_by_side(works)
+    sitting.ended.extend(f"critique.{number}" for number in range(1, len(works) + 1))
+    return [finding for findings in made if findings is not None for finding in findings.findings]
+
+
+async def _criticise(
+    sitting: Sitting, prefix: Prefix, reading: tuple[str, dict[str, Candidate]], seat: tuple[int, list[Route]]
+) -> Findings | None:
+    (user, shown), (number, routes) = reading, seat
+    settings = sitting.role(Role.CRITIC)
+    step = f"critique.{number}"
+
+    async def work(seat: Seat) -> Findings:
+        prompt = await seat.attempt.given("prompt", user)
+        request = ChatRequest(
+            messages=prefix.messages(prompt),
+            max_tokens=settings.max_tokens,
+            temperature=settings.temperature,
+            seed=seat.attempt.seed,
+            schema=_schema(list(shown)),
+        )
+        retries = sitting.kit.settings.council.schema_retries
+        faults = await generate_json(seat, request, partial(_faults, shown), retries=retries)
+        counter = line_counter(sitting.kit.workspace)
+        checked = await anyio.to_thread.run_sync(_check_all, step, faults, shown, counter)
+        return Findings(findings=checked)
+
+    spec = StepSpec(step, StepKind.CRITIQUE, reads=tuple(sitting.ended))
+    return await sitting.take_seat(spec, routes, work, Findings)
+
+
+def _faults(shown: Mapping[str, Candidate], raw: bytes) -> list[_Fault]:
+    """The faults in a critic's answer. Raises `ValueError` with what is wrong."""
+    faults = msgspec.json.decode(raw, type=_Faults).findings[:FINDINGS_MAX]
+    for fault in faults:
+        if fault.proposal not in shown:
+            raise ValueError(f"there is no proposal {fault.proposal!r}, only {', '.join(shown)}")
+    return faults
+
+
+def _check_all(
+    step: str, faults: list[_Fault], shown: Mapping[str, Candidate], lines: Lines
+) -> list[Finding]:
+    return [_check(step, fault, shown[fault.proposal], lines) for fault in faults]
+
+
+def _check(step: str, fault: _Fault, candidate: Candidate, lines: Lines) -> Finding:
+    return Finding(
+        critic=step,
+        candidate=candidate.name,
+        severity=fault.severity,
+        path=fault.path,
+        line=fault.line,
+        claim=fault.claim,
+        standing=_standing(fault, candidate, lines),
+    )
+
+
+def _standing(fault: _Fault, candidate: Candidate, lines: Lines) -> Literal["verified", "checked", "opinion"]:
+    """How far a finding can be believed: failed evidence, an existing line (before or after the change), neither."""
+    failed = {(one.path, one.line) for one in candidate.report.evidence if not one.is_passed and one.path}
+    if (fault.path, fault.line) in failed:
+        return "verified"
+    after = [change.after for change in candidate.report.changes if change.path == fault.path]
+    counts = (
+        [lines(fault.path) or 0, *(len((text or "").splitlines()) for text in after)] if fault.path else []
+    )
+    return "checked" if 1 <= fault.line <= max(counts, default=0) else "opinion"
+
+
+def _schema(proposals: list[str]) -> dict[str, Json]:
+    """What a critic's answer must look like. Lengths are bounded by the token limit: `maxLength` is slow in engines."""
+    fault: dict[str, Json] = {
+        "type": "object",
+        "properties": {
+            "proposal": {"type": "string", "enum": proposals},
+            "severity": {"type": "string", "enum": ["blocker", "major", "minor"]},
+            "path": {"type": "string"},
+            "line": {"type": "integer"},
+            "claim": {"type": "string"},
+        },
+        "required": ["proposal", "severity", "path", "line", "claim"],
+        "additionalProperties": False,
+    }
+    findings: dict[str, Json] = {"type": "array", "items": fault, "maxItems": FINDINGS_MAX}
+    return {
+        "type": "object",
+        "properties": {"findings": findings},
+        "required": ["findings"],
+        "additionalProperties": False,
+    }

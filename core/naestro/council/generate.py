@@ -1,0 +1,84 @@
+"""The one place where a journalled call and an engine meet.
+
+Every text that the council gets from a model comes through `generate`, or through `generate_json` where it must
+follow a schema. Below stand `runs` (which records the call) and `engines` (which makes it); this module knows no
+role. Tries before the first token are the engine's business; asking again after a wrong answer is done here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from naestro.council.roles import instruction
+from naestro.engines.engine import ChatRequest, Completion, Engine
+from naestro.errors import EngineMalformed
+from naestro.routing.turns import Turn, Turns
+from naestro.runs.attempt import Attempt, Call
+
+T = TypeVar("T")
+ERROR_CHARS = 200
+"""How much of a validation error a model is told; small models lose the thread in more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """An engine that speaks for one attempt at a step."""
+
+    attempt: Attempt
+    engine: Engine
+    turns: Turns
+
+
+async def generate(seat: Seat, request: ChatRequest) -> Completion:
+    """The completion of `request`: recorded by an earlier attempt, or made now and recorded.
+
+    Raises an `EngineError`; an answer without any text is `EngineMalformed`.
+    """
+    name = seat.engine.info.name
+    async with seat.attempt.call(name, request) as call:
+        if call.recorded is not None:
+            return msgspec.json.decode(call.recorded, type=Completion)
+        async with seat.turns.take(name) as turn:
+            completion = await _stream(seat.engine, request, call, turn)
+        if not completion.text.strip():
+            raise EngineMalformed(f"{name} answered with nothing.")
+        await call.finish(completion, completion.usage)
+        return completion
+
+
+async def generate_json(seat: Seat, request: ChatRequest, check: Callable[[bytes], T], *, retries: int) -> T:
+    """What `check` makes of the answer.
+
+    A `ValueError` from `check` (`msgspec.ValidationError` is one) is told to the model, which is asked again with
+    the next seed, `retries` times at most; then raises `EngineMalformed`.
+    """
+    asked, problem = request, ""
+    for number in range(1, retries + 2):
+        completion = await generate(seat, asked)
+        try:
+            return check(completion.text.encode("utf-8", "replace"))
+        except ValueError as error:
+            cut = "it was cut at the token limit" if completion.finish_reason == "length" else str(error)
+            problem = cut[:ERROR_CHARS]
+        asked = _again(request, problem, request.seed + number)
+    raise EngineMalformed(
+        f"{seat.engine.info.name} gave no answer that fits the schema in {retries + 1} tries: {problem}."
+    )
+
+
+async def _stream(engine: Engine, request: ChatRequest, call: Call, turn: Turn) -> Completion:
+    async with engine.chat(request) as stream:
+        async for piece in stream:
+            turn.first_token()
+            call.token(piece)
+        return stream.completion()
+
+
+def _again(request: ChatRequest, problem: str, seed: int) -> ChatRequest:
+    """`request` with the problem told at the end of its last message, so that its beginning stays cached."""
+    *before, last = request.messages
+    content = f"{last.content}\n\n{instruction('again', error=problem)}"
+    told = msgspec.structs.replace(last, content=content)
+    return msgspec.structs.replace(request, messages=[*before, told], seed=seed)

@@ -1,0 +1,75 @@
+"""The proposers: side by side, blind to one another, each with its own engine, temperature and seed.
+
+A proposer that fails is dropped with its reason (one that found the prompt too long is given another engine first);
+the run fails only when nobody proposed anything. Above, a command calls `propose`; below stands the sitting. This module knows no patch grammar: the instruction comes ready.
+"""
+
+from functools import partial
+
+from naestro.council.budget import request_tokens
+from naestro.council.generate import Seat, generate
+from naestro.council.prefix import Prefix
+from naestro.council.roles import Role
+from naestro.council.sitting import Sitting, side_by_side
+from naestro.council.verdict import Proposal
+from naestro.engines.engine import ChatRequest
+from naestro.errors import ContextTooLong, NoProposal
+from naestro.routing.pool import Route
+from naestro.runs.run import StepSpec
+from naestro.types import StepKind
+
+TEMPERATURE_STEP = 0.15
+"""How much warmer each proposer is than the one before: equal ones on one engine would only repeat one another."""
+TEMPERATURE_MAX = 2.0
+
+
+async def propose(sitting: Sitting, prefix: Prefix, ask: str) -> dict[str, Proposal]:
+    """The proposals by step name; `ask` is the proposers' instruction.
+
+    Raises `NoProposal` when all failed, `ContextTooLong` when the prompt is larger than every engine's context.
+    """
+    user = prefix.ask(ask)
+    needed = request_tokens(prefix.system, user, max_tokens=sitting.role(Role.PROPOSER).max_tokens)
+    count = sitting.kit.settings.council.proposers
+    routes = sitting.kit.engines.for_role(Role.PROPOSER, count, needed_tokens=needed)
+    seats = [partial(_propose_one, sitting, prefix, user, place) for place in enumerate(routes, 1)]
+    made = await side_by_side(seats)
+    sitting.ended.extend(f"propose.{number}" for number in range(1, count + 1))
+    proposals = {f"propose.{number}": one for number, one in enumerate(made, 1) if one is not None}
+    if not proposals:
+        raise NoProposal(f"All {count} proposers failed. {sitting.losses[0]}")
+    return proposals
+
+
+async def _propose_one(
+    sitting: Sitting, prefix: Prefix, user: str, place: tuple[int, Route]
+) -> Proposal | None:
+    number, route = place
+    base = sitting.role(Role.PROPOSER)
+    temperature = round(min(base.temperature + TEMPERATURE_STEP * (number - 1), TEMPERATURE_MAX), 3)
+
+    async def work(seat: Seat) -> Proposal:
+        prompt = await seat.attempt.given("prompt", user)
+        request = ChatRequest(
+            messages=prefix.messages(prompt),
+            max_tokens=base.max_tokens,
+            temperature=temperature,
+            seed=seat.attempt.seed,
+        )
+        return await write(seat, request)
+
+    spec = StepSpec(f"propose.{number}", StepKind.PROPOSE, reads=tuple(sitting.ended))
+    others = sitting.kit.engines.alternatives(Role.PROPOSER, route)
+    return await sitting.take_seat(spec, others, work, Proposal, reroute_on=ContextTooLong)
+
+
+async def write(seat: Seat, request: ChatRequest) -> Proposal:
+    """What the engine of `seat` writes to `request`, as a proposal."""
+    completion = await generate(seat, request)
+    return Proposal(
+        text=completion.text,
+        engine=seat.engine.info.name,
+        temperature=request.temperature,
+        seed=request.seed,
+        finish_reason=completion.finish_reason,
+    )

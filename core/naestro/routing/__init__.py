@@ -1,0 +1,1 @@
+"""Routing: which engine takes which seat, why, and when it may be called."""
