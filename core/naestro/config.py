@@ -81,6 +81,7 @@ __all__ = [
     "Trust",
     "api_key",
     "cache",
+    "editor",
     "environment_for_child",
     "home",
     "load_settings",
@@ -220,6 +221,11 @@ def environment_for_child(extra: Mapping[str, str] = {}, *, without: Iterable[st
     left_out = {"EDENAI_API_KEY", *without}
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return {**kept, **extra}
+
+
+def editor() -> str:
+    """The person's editor as a command line: VISUAL, EDITOR, else vi."""
+    return os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
 
 
 def home() -> Path:
