@@ -34,7 +34,7 @@ ERROR_MAX_BYTES = 64 * 1024
 METRICS_MAX_BYTES = 8 << 20
 """Of a page of metrics; vLLM's has about 100 kB."""
 KEEP_ALIVE_S = 4.0
-"""Shorter than the 5 s after which uvicorn (vLLM) and llama.cpp close an idle connection: none is used dying."""
+"""Shorter than the 5 s after which uvicorn (vLLM) closes an idle connection: none is used dying."""
 
 HEALTH_PATHS: dict[Flavour, str] = {
     "llama.cpp": "/health",
@@ -187,7 +187,7 @@ class OpenAIEngine:
         except (httpx2.HTTPError, httpx2.InvalidURL) as foreign:
             error = error_of_exception(foreign, self._info.name, self._source.address)
             error.__cause__ = foreign
-            return _Refusal(error, can_retry=isinstance(foreign, httpx2.ConnectError))
+            return _Refusal(error, can_retry=self._was_not_heard(foreign))
         raise deadlines.passed(self._info.name)
 
     async def _judge(self, response: "httpx2.Response", deadlines: Deadlines) -> OpenAIStream | _Refusal:
@@ -228,6 +228,21 @@ class OpenAIEngine:
     def _error(self, response: "httpx2.Response", body: bytes) -> EngineError:
         return error_of(read_error(body, response.status_code), self._info.name, self._settings.api_key)
 
+    def _was_not_heard(self, foreign: Exception) -> bool:
+        """Whether the server never saw the request: nothing listens, or a kept connection was just being closed."""
+        import httpx2
+
+        broken = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
+        return isinstance(foreign, httpx2.ConnectError) or (self._keeps_alive and isinstance(foreign, broken))
+
+    @property
+    def _keeps_alive(self) -> bool:
+        """Whether connections are used again: where opening one costs more than the rare race with its closing.
+
+        llama.cpp's server closes kept ones at any moment, also while the next request is on its way (seen in 2 of 20).
+        """
+        return not self._info.is_local and self._settings.flavour != "llama.cpp"
+
     def _opened_client(self) -> "httpx2.AsyncClient":
         if self._client is None:
             self._client = self._new_client()
@@ -238,13 +253,17 @@ class OpenAIEngine:
 
         settings = self._settings
         headers = {"content-type": "application/json", "accept-encoding": "identity"}
+        if not self._keeps_alive:
+            headers["connection"] = "close"
         if settings.api_key:
             headers["authorization"] = f"Bearer {settings.api_key}"
         return httpx2.AsyncClient(
             headers=headers,
             # The deadlines of a call stand around each wait; a pool without limit cannot make one wait.
             timeout=httpx2.Timeout(None, connect=settings.connect_s),
-            limits=httpx2.Limits(keepalive_expiry=KEEP_ALIVE_S),
+            limits=httpx2.Limits(
+                max_keepalive_connections=None if self._keeps_alive else 0, keepalive_expiry=KEEP_ALIVE_S
+            ),
             # A proxy of the environment is for other machines only: loopback traffic stays on this one.
             trust_env=not self._info.is_local,
             verify=_tls(settings.base_url),
