@@ -26,6 +26,8 @@ Place = Literal["default", "user file", "workspace file", "environment", "comman
 FILE_SIZE_LIMIT_BYTES = 1_048_576
 """A file of settings has a page; what is larger was not written by a person."""
 MASK = "********"
+_CLOSE = 0.8
+"""Likeness, 0 to 1, from which a name is taken for a misspelling before one of the same last word elsewhere is."""
 _TELLS_VALUE = ("bool_", "int_", "float_", "literal_error", "greater_than", "less_than")
 """Kinds of errors whose sentence may show the value: it was meant to be a number or a word of a fixed list."""
 _PLAIN_WORDS = (
@@ -229,13 +231,14 @@ def _nearest(path: KeyPath, known: list[KeyPath]) -> KeyPath | None:
         )
         for keys in known
     ]
-    for keys in named:
-        if keys[-1] == path[-1].lower():
-            return keys
     tables = {keys[:length] for keys in named for length in range(1, len(keys))}
     spelled = {dotted(keys): keys for keys in [*named, *sorted(tables)]}
-    close = difflib.get_close_matches(dotted(path).lower(), spelled, n=1)
-    return spelled[close[0]] if close else None
+    guesses = [
+        *difflib.get_close_matches(dotted(path).lower(), spelled, n=1, cutoff=_CLOSE),
+        *(dotted(keys) for keys in named if keys[-1] == path[-1].lower()),
+        *difflib.get_close_matches(dotted(path).lower(), spelled, n=1),
+    ]
+    return spelled[guesses[0]] if guesses else None
 
 
 def _complaint(details: ErrorDetails) -> str:

@@ -48,6 +48,10 @@ def ignored_values(given: Entries, others: Entries, *, is_trusted: bool) -> Iter
 def _is_allowed(path: KeyPath, value: object, others: Entries) -> bool:
     if path == ("isolated",):
         return value is True
+    if value == {}:
+        return (
+            path[0] != "engines" or len(path) == 1
+        )  # an empty table sets nothing; under `engines` it is an engine
     if _matches(path, ("roles", "*", "engines")):
         return isinstance(value, list) and not any(name in value for name in _elsewhere(others))
     return any(_matches(path, allowed) for allowed in UNTRUSTED_MAY_SET)
