@@ -13,6 +13,7 @@ NaestroError
     WorkspaceError
         OutsideWorkspace
         UnreadableFile
+            MissingFile
     PatchError
         PatchMalformed
         PatchEmpty
@@ -126,6 +127,17 @@ class UnreadableFile(WorkspaceError):
     """A file is missing, ignored, secret-looking, binary, too large or not readable."""
 
     code = "unreadable_file"
+
+
+class MissingFile(UnreadableFile):
+    """No file is at a path that may be used, so that one can be created there."""
+
+    code = "missing_file"
+
+    def __init__(self, message: str, *, path: str = "", hint: str | None = None) -> None:
+        """Also keep `path`: relative to the root, symlinks resolved."""
+        super().__init__(message, hint=hint)
+        self.path = path
 
 
 class PatchError(NaestroError):

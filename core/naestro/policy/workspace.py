@@ -1,0 +1,169 @@
+"""The workspace: the folder tree that holds everything Naestro may read or change, and its border.
+
+Every path of a person, a model or a protocol becomes a file here and nowhere else: symlinks resolved, inside the
+root, not ignored, not secret-looking, and text of bearable size. Above, `index` and `council` read through it and
+`changes` writes by its rules; below lie the rules themselves. It knows no patch and no model.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from naestro.errors import MissingFile, OutsideWorkspace, UnreadableFile, WorkspaceError
+from naestro.policy.folder import Content, NotPlainFile, open_folder
+from naestro.policy.ignore import Ignores, git_root
+from naestro.policy.secrets import holds_private_key, secret_name
+from naestro.policy.text import BinaryContent, TextFile, decode
+
+SETTINGS_NAME = "naestro.toml"
+"""The file that marks a workspace's root, and the only one that Naestro writes there by itself, by request."""
+
+FILE_SIZE_MAX = 1024 * 1024
+"""Bytes: a larger file is data or generated, and would fill every engine's context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """One folder tree; `find` gives the one that a folder lies in."""
+
+    root: Path
+    """Absolute, symlinks resolved."""
+
+    @classmethod
+    def find(cls, start: Path) -> "Workspace":
+        """The workspace of `start`: the nearest `naestro.toml` upwards, else the git root, else `start` itself."""
+        try:
+            folder = Path(os.path.realpath(start, strict=True))
+        except (OSError, ValueError) as error:
+            raise WorkspaceError(f"{_shown(str(start))} is no folder that can be opened.") from error
+        if not folder.is_dir():
+            folder = folder.parent
+        marked = (f for f in (folder, *folder.parents) if (f / SETTINGS_NAME).is_file())
+        return cls(next(marked, None) or git_root(folder) or folder)
+
+    def resolve(self, path: str) -> Path:
+        """Where `path` (absolute, or relative to the root) leads, symlinks resolved; it need not exist.
+
+        Raises OutsideWorkspace where that is not inside the root.
+        """
+        try:
+            target = Path(os.path.realpath(self.root / path))
+        except ValueError as error:  # a NUL, or characters that no file system can hold
+            raise OutsideWorkspace(f"{_shown(path)} is no file name.") from error
+        if not target.is_relative_to(self.root):
+            raise OutsideWorkspace(f"{_shown(path)} lies outside the workspace {_shown(str(self.root))}.")
+        return target
+
+    def relative(self, path: str) -> str:
+        """`path` as every event and prompt names it: relative to the root, `/` between parts, symlinks resolved."""
+        return self.resolve(path).relative_to(self.root).as_posix()
+
+    def admit(self, path: str) -> str:
+        """`relative(path)`, when a file there may be read and written by the rules of names.
+
+        Raises OutsideWorkspace, or UnreadableFile when it, or the name that leads to it, is ignored, looks secret or
+        belongs to git.
+        """
+        target = self.relative(path)
+        if target == ".":
+            raise UnreadableFile(f"{_shown(path)} is not read: it is the workspace itself, no file.")
+        ignores = Ignores(self.root)
+        # A link must not lead around the rules, in neither direction: both names are held to them.
+        for name in dict.fromkeys((target, self._as_named(path) or target)):
+            reason = refusal(name, ignores)
+            if reason:
+                raise UnreadableFile(f"{_shown(path)} is not read: {reason}.")
+        return target
+
+    def read(self, path: str) -> TextFile:
+        """The text file at `path`.
+
+        Raises OutsideWorkspace; MissingFile where nothing is there; UnreadableFile with the reason when it is
+        ignored, secret-looking, binary, over FILE_SIZE_MAX or not to be opened.
+        """
+        target = self.admit(path)
+        content = self._content(path, target)
+        if len(content.data) > FILE_SIZE_MAX:
+            raise UnreadableFile(f"{_shown(path)} is not read: it is larger than {FILE_SIZE_MAX} bytes.")
+        try:
+            file = decode(target, content.data, content.mode)
+        except BinaryContent as error:
+            raise UnreadableFile(f"{_shown(path)} is not read: its content is {error}.") from error
+        if holds_private_key(file.text):
+            raise UnreadableFile(f"{_shown(path)} is not read: a private key is in it.")
+        return file
+
+    def files(self) -> Iterator[str]:
+        """Each file that `read` may be asked for, relative and in the order of the alphabet, folder by folder.
+
+        Links are left out (what they lead to is listed by its own name), and so are names that cannot be written in
+        one line of UTF-8.
+        """
+        yield from self._walk("", Ignores(self.root))
+
+    def _walk(self, folder: str, ignores: Ignores) -> Iterator[str]:
+        for name, is_folder in _entries(self.root / folder):
+            path = f"{folder}/{name}" if folder else name
+            if refusal(path, ignores, is_folder=is_folder):
+                continue
+            if is_folder:
+                yield from self._walk(path, ignores)
+            else:
+                yield path
+
+    def _as_named(self, path: str) -> str | None:
+        """`path` relative to the root with its links kept, or None where that is not inside."""
+        named = Path(os.path.normpath(self.root / path))
+        return named.relative_to(self.root).as_posix() if named.is_relative_to(self.root) else None
+
+    def _content(self, path: str, target: str) -> Content:
+        folder, _, name = target.rpartition("/")
+        try:
+            with open_folder(self.root, folder) as opened:
+                content = opened.read(name, FILE_SIZE_MAX)
+        except FileNotFoundError:
+            content = None
+        except NotPlainFile as error:
+            raise UnreadableFile(f"{_shown(path)} is not read: it is no regular file.") from error
+        except OSError as error:
+            raise UnreadableFile(f"{_shown(path)} cannot be read: {error.strerror}.") from error
+        if content is None:
+            raise MissingFile(f"There is no file {_shown(path)} in the workspace.", path=target)
+        return content
+
+
+def refusal(path: str, ignores: Ignores, *, is_folder: bool = False) -> str | None:
+    """Why the rules of names keep `path` (relative) out, or None."""
+    if any(part.lower() == ".git" for part in path.split("/")):
+        return "it belongs to git"
+    pattern = secret_name(path)
+    if pattern and not is_folder:
+        return f"its name looks like a secret ({pattern})"
+    source = ignores.ignored_by(path, is_folder=is_folder)
+    return f"it is ignored by {source}" if source else None
+
+
+def _entries(folder: Path) -> list[tuple[str, bool]]:
+    """The folders and regular files of one folder, sorted; none of one that cannot be opened."""
+    found: list[tuple[str, bool]] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                mode = entry.stat(follow_symlinks=False).st_mode
+                if _is_nameable(entry.name) and (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+                    found.append((entry.name, stat.S_ISDIR(mode)))
+    except OSError:
+        return sorted(found)
+    return sorted(found)
+
+
+def _is_nameable(name: str) -> bool:
+    return name.isprintable()
+
+
+def _shown(path: str) -> str:
+    """`path` as a message may print it on one line, not too long."""
+    text = path if path.isprintable() else ascii(path)
+    return text if len(text) <= 200 else f"{text[:197]}..."
