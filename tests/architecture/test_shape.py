@@ -11,7 +11,8 @@ CLASS_METHODS_MAX = 20
 CONSTRUCTOR_PARAMETERS_MAX = 6
 NESTING_MAX = 3
 
-BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
+BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.Match)
+"""What counts as a level; a `with` opens something and is no further way through the function."""
 
 
 def test_no_file_is_longer_than_600_lines() -> None:
