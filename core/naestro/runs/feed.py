@@ -5,12 +5,13 @@ that it must read on from the journal. Above stands the journal.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from naestro.runs.store import Write
 from naestro.types import Delta, Event
 
 BUFFER_ITEMS = 4096
@@ -33,6 +34,14 @@ class Feed:
                 stream.send_nowait(item)
             except (anyio.WouldBlock, anyio.BrokenResourceError):
                 self._drop(item.run, stream)
+
+    def publish_written(self, writes: Sequence[Write]) -> None:
+        """Give the events of each of `writes` that was kept to the listeners."""
+        if not self._listeners:
+            return
+        for write in writes:
+            for event in write.events:
+                self.publish(event)
 
     @asynccontextmanager
     async def listen(self, run: str) -> AsyncGenerator[MemoryObjectReceiveStream[Live]]:

@@ -123,7 +123,7 @@ async def open_journal(
     """
     with _owned(home, holder) as (store, fence):
         feed = Feed()
-        writer = Writer(store, lambda write: _tell(feed, write))
+        writer = Writer(store, feed.publish_written)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(writer.serve)
@@ -132,14 +132,9 @@ async def open_journal(
                         journal.pruned = await prune(journal, max_size_bytes=max_size_bytes)
                     yield journal
         except BaseExceptionGroup as group:
-            # The group is the task group's wrapping, not news: the caller expects its own error.
-            error: BaseException = group.exceptions[0]
+            # One error is the caller's own, and the group only the task group's wrapping. More: the writer failed too.
+            error: BaseException = group.exceptions[0] if len(group.exceptions) == 1 else group
             raise error from error.__cause__
-
-
-def _tell(feed: Feed, write: Write) -> None:
-    for event in write.events:
-        feed.publish(event)
 
 
 @contextmanager

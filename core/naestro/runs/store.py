@@ -19,7 +19,7 @@ from naestro.runs.database import journal_error
 from naestro.runs.drafts import Draft, Guard, digest_of
 from naestro.runs.schema import current_fence, in_transaction, roll_back
 from naestro.runs.views import (
-    ARTIFACT_FIELDS,
+    OF_STEPS_OR_ARTIFACTS,
     RunRow,
     StepRow,
     artifacts_named,
@@ -75,8 +75,9 @@ class _Pending:
         """Take the next event of the run into `row`, and note what it means for the views."""
         if fold_run(row, draft.data, time_ms):
             self.runs[row.id] = row
-        if draft.data.TYPE in ARTIFACT_FIELDS:
-            self.uses += [(row.id, digest) for digest in artifacts_named(draft.data)]
+        if draft.data.TYPE not in OF_STEPS_OR_ARTIFACTS:
+            return
+        self.uses += [(row.id, digest) for digest in artifacts_named(draft.data)]
         if step := step_row(row.id, draft, fence):
             self.steps[step.run, step.step] = step
 
@@ -204,30 +205,31 @@ class Store:
             row.number = _enlist(self._connection, row.id)
         self._runs[row.id] = row
         self._pending.artifacts += [(digest_of(data), data) for data in write.artifacts]
+        self._append(write, row, number)
+        return number + len(write.drafts)
+
+    def _append(self, write: Write, row: RunRow, number: int) -> None:
+        """Number the drafts of `write` and note their rows: the hot path, so it looks things up once."""
         time_ms = max(write.time_ms, row.updated_ms)
+        time, run, fence, rows = self._told(time_ms), row.id, self._fence, self._pending.events
         for draft, text in zip(write.drafts, write.texts, strict=True):
             number += 1
-            self._pending.fold(row, draft, time_ms, self._fence)
-            event = self._event(row, draft)
-            self._pending.events.append(self._values(event, (number, row.number), time_ms, text))
-            write.events.append(event)
-        return number
-
-    def _values(self, event: Event, numbers: tuple[int, int], time_ms: int, text: str) -> EventRow:
-        at = (event.step, event.revision, event.attempt)
-        return (*numbers, event.seq, time_ms, self._fence, event.type, *at, text)
-
-    def _event(self, row: RunRow, draft: Draft) -> Event:
-        return Event(
-            run=row.id,
-            seq=row.last_seq,
-            time=self._told(row.updated_ms),
-            type=draft.data.TYPE,
-            step=draft.step,
-            revision=draft.revision,
-            attempt=draft.attempt,
-            data=draft.data,
-        )
+            self._pending.fold(row, draft, time_ms, fence)
+            data, step, revision, attempt = draft.data, draft.step, draft.revision, draft.attempt
+            seq, kind = row.last_seq, draft.data.TYPE
+            rows.append((number, row.number, seq, time_ms, fence, kind, step, revision, attempt, text))
+            write.events.append(
+                Event(
+                    run=run,
+                    seq=seq,
+                    time=time,
+                    type=kind,
+                    step=step,
+                    revision=revision,
+                    attempt=attempt,
+                    data=data,
+                )
+            )
 
     def _told(self, time_ms: int) -> str:
         if self._time[0] != time_ms:

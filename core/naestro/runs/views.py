@@ -148,7 +148,6 @@ def fold_run(row: RunRow, data: EventData, time_ms: int) -> bool:
 _STEP_TYPES = frozenset(
     data.TYPE for data in (StepStarted, StepFinished, StepFailed, StepPatched, StepReopened)
 )
-"""Those that move a step; the others, most of all `tokens`, are passed over quickly."""
 
 
 def step_row(run: str, draft: Draft, fence: int) -> StepRow | None:
@@ -184,6 +183,10 @@ ARTIFACT_FIELDS: dict[str, tuple[str, ...]] = {
     RunFinished.TYPE: ("result",),
 }
 """Which fields of an event name artifacts; a test holds this against the types."""
+
+
+OF_STEPS_OR_ARTIFACTS = _STEP_TYPES | ARTIFACT_FIELDS.keys()
+"""The types of events that `step_row` or `artifacts_named` has something to say of; `tokens` is none."""
 
 
 def artifacts_named(data: EventData) -> list[Digest]:

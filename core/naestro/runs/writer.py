@@ -7,7 +7,7 @@ journal, below the store. It knows no event and no table.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import anyio
 import anyio.lowlevel
@@ -23,23 +23,25 @@ BATCH_WRITES = 512
 class _Batch:
     """Writes that share a transaction, or one job; everyone who queued one waits for the same end."""
 
-    __slots__ = ("done", "error", "job", "writes")
+    __slots__ = ("done", "error", "is_taken", "job", "writes")
 
     def __init__(self, job: Job | None = None) -> None:
         self.job = job
         self.writes: list[Write] = []
         self.error: NaestroError | None = None
+        self.is_taken = False
+        """Whether it is being committed, so that nothing may join it."""
         self.done = anyio.Event()
 
     def has_room(self) -> bool:
-        return self.job is None and len(self.writes) < BATCH_WRITES
+        return self.job is None and not self.is_taken and len(self.writes) < BATCH_WRITES
 
 
 class Writer:
     """Takes writes from any number of tasks; `serve` is the one task that commits them, in the order they came."""
 
-    def __init__(self, store: Store, on_commit: Callable[[Write], None]) -> None:
-        """Commit through `store`; `on_commit` is told of each write that was kept, before its caller is."""
+    def __init__(self, store: Store, on_commit: Callable[[Sequence[Write]], None]) -> None:
+        """Commit through `store`; `on_commit` is told of the writes of a transaction before their callers are."""
         self._store = store
         self._on_commit = on_commit
         self._queue: deque[_Batch] = deque()
@@ -53,31 +55,31 @@ class Writer:
         Raises:
             NaestroError: It was refused, or could not be stored; then nothing of it was.
         """
-        self._check_open()
-        if not self._queue or not self._queue[-1].has_room():
-            self._queue.append(_Batch())
-        batch = self._queue[-1]
+        batch = self._open_batch()
         batch.writes.append(write)
-        await self._finish(batch)
-        if write.error is not None:
-            raise write.error
+        await batch.done.wait()
+        if error := write.error or batch.error:
+            raise error
 
     async def apply(self, job: Job) -> None:
         """Run `job` in a transaction of its own, in turn with the writes; return when it is durable."""
-        self._check_open()
-        batch = _Batch(job)
-        self._queue.append(batch)
-        await self._finish(batch)
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise JournalError("The journal was closed; nothing more can be written.")
-
-    async def _finish(self, batch: _Batch) -> None:
-        self._has_work.set()
+        batch = self._queued(_Batch(job))
         await batch.done.wait()
         if batch.error is not None:
             raise batch.error
+
+    def _open_batch(self) -> _Batch:
+        """The batch that still takes writes; a new one when there is none."""
+        if self._queue and not self._is_closed and self._queue[-1].has_room():
+            return self._queue[-1]
+        return self._queued(_Batch())
+
+    def _queued(self, batch: _Batch) -> _Batch:
+        if self._is_closed:
+            raise JournalError("The journal was closed; nothing more can be written.")
+        self._queue.append(batch)
+        self._has_work.set()
+        return batch
 
     def close(self) -> None:
         """Take nothing more; `serve` ends when everything that was queued is done."""
@@ -99,11 +101,11 @@ class Writer:
         while self._queue:
             # Whoever was just told that a write is durable queues the next one first, so that it shares the sync.
             await anyio.lowlevel.checkpoint()
-            batch = self._queue.popleft()
+            batch = self._queue[0]
+            batch.is_taken = True
             await anyio.to_thread.run_sync(self._commit, batch, limiter=self._limiter)
-            for write in batch.writes:
-                if write.error is None:
-                    self._on_commit(write)
+            self._queue.popleft()
+            self._on_commit(batch.writes)
             batch.done.set()
 
     def _commit(self, batch: _Batch) -> None:
