@@ -64,7 +64,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Sent as it is where `status` is not 200."""
 
     stall_after: int | None = None
-    """After that many pieces (0: before the first) wait until the client hangs up or `server.release()`."""
+    """After that many pieces wait until the client hangs up or `server.release()`; 0: before the first, -1: say nothing."""
     cut_after: int | None = None
     """After that many pieces close the connection without an end."""
     error_after: int | None = None
@@ -79,6 +79,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether a chunk with `finish_reason` comes."""
     sends_done: bool = True
     """Whether `[DONE]` comes at the end."""
+    ends: Literal["whole", "cut", "open"] = "whole"
+    """After the last event: end the response, close the connection without an end, or wait as `stall_after` does."""
+    is_deaf: bool = False
+    """Whether the connection is closed when the request is read, without any response."""
     progress_chunks: int = 0
     """Chunks of `prompt_progress` before the first piece, where the request asks `return_progress` (llama.cpp)."""
 

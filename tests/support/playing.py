@@ -73,6 +73,10 @@ def play(answer: Answer, prompt: Prompt) -> Iterator[bytes | Pause | Cut]:
         yield chunks.usage(len(pieces))
     if answer.sends_done:
         yield WHOLE_DONE
+    if answer.ends == "open":
+        yield Pause(None)
+    if answer.ends == "cut":
+        yield Cut()
 
 
 def whole(answer: Answer, prompt: Prompt) -> bytes:

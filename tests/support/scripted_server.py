@@ -21,7 +21,7 @@ then `otherwise`. Rules are tried on the last message, where a council's role in
 anything else give a function.
 
 Faults: `say_tokens(9, stall_after=3)`, `cut_after`, `error_after`, `garbage_after`, `first_token_delay_s`,
-`token_delay_s`, `sends_done=False`, `fail(429, retry_after_s=1)`, `words_of("llama.cpp", "context too long")`.
+`token_delay_s`, `is_deaf=True`, `ends="cut"`, `sends_done=False`, `fail(429, retry_after_s=1)`, `words_of("llama.cpp", "context too long")`.
 
 What came in: `requests` (all), `chats` (chat completions only), each a `Received` with `body`, `messages`, `last`,
 `headers`, `number`, `pieces_sent` and `outcome` ("open", "answered", "cut", "hung up"). Wait for something with
@@ -139,6 +139,8 @@ class ScriptedServer(AbstractContextManager["ScriptedServer"]):
         self.requests: list[Received] = []
         self.peak_open = 0
         """The largest number of chat completions that were open at once."""
+        self.connections = 0
+        """How many connections were opened."""
         self.pages = dict(PAGES)
         """What other requests get, by the end of their path; change it in a test."""
         self._script = Script()
@@ -216,6 +218,7 @@ class ScriptedServer(AbstractContextManager["ScriptedServer"]):
             await listener.serve(self._connection)
 
     async def _connection(self, stream: ByteStream) -> None:
+        self.connections += 1
         connection = HttpConnection(stream)
         async with stream:
             while (request := await connection.read_request()) is not None:
@@ -238,6 +241,10 @@ class ScriptedServer(AbstractContextManager["ScriptedServer"]):
 
     async def _respond(self, connection: HttpConnection, received: Received) -> None:
         answer = self._script.answer(received) if received.is_chat else self._plain(received)
+        if answer.is_deaf:
+            self._settle(received, "cut")
+            await connection.stream.aclose()
+            return
         prompt = self._prompt(received)
         if received.body.get("stream") and answer.status == 200:
             await self._stream(connection, received, answer, prompt)
@@ -250,6 +257,8 @@ class ScriptedServer(AbstractContextManager["ScriptedServer"]):
     async def _stream(
         self, connection: HttpConnection, received: Received, answer: Answer, prompt: Prompt
     ) -> None:
+        if answer.stall_after == -1:
+            await self._pause(Pause(None))
         await connection.send_stream_head(answer.headers)
         for item in play(answer, prompt):
             if isinstance(item, Pause):

@@ -61,6 +61,8 @@ class OpenAISettings:
     """Tries after the first one, before the first token only."""
     backoff_s: float = 0.5
     """Upper end of the first wait; each further one is twice as long."""
+    response_max_bytes: int = 64 << 20
+    """Of one answer on the wire; 100,000 tokens take about 25 MB."""
     flavour: Flavour = "openai"
 
     def __post_init__(self) -> None:
@@ -194,7 +196,7 @@ class OpenAIEngine:
         """The stream that a response brings, or why it brings none; the response is closed then."""
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if response.status_code == 200 and kind == "text/event-stream":
-            return OpenAIStream(response, self._source, deadlines)
+            return OpenAIStream(response, self._source, deadlines, self._settings.response_max_bytes)
         try:
             text = await _read(response, ERROR_MAX_BYTES)
         finally:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 EVENT_MAX_BYTES = 1 << 20
 """One event carries a few tokens, or a tool call whole."""
-RESPONSE_MAX_BYTES = 64 << 20
-"""A stream of 100,000 tokens takes about 25 MB on the wire."""
 DRAIN_S = 0.25
 """How long to wait for the response's own end after `[DONE]`, so that the connection can be used again."""
 CLOSE_S = 0.1
@@ -50,7 +48,9 @@ class Deadlines:
 class OpenAIStream:
     """The `ChatStream` of an OpenAI-compatible server; used by one task."""
 
-    def __init__(self, response: "httpx2.Response", source: Source, deadlines: Deadlines) -> None:
+    def __init__(
+        self, response: "httpx2.Response", source: Source, deadlines: Deadlines, max_bytes: int
+    ) -> None:
         self._response = response
         self._received: AsyncGenerator[bytes] = response.aiter_bytes()
         self._reader = EventReader(event_max_bytes=EVENT_MAX_BYTES)
@@ -58,7 +58,7 @@ class OpenAIStream:
         self._source = source
         self._deadlines = deadlines
         self._pieces: deque[str] = deque()
-        self._received_bytes = 0
+        self._bytes_left = max_bytes
 
     def __aiter__(self) -> AsyncIterator[str]:
         """Itself: there is one iteration."""
@@ -110,9 +110,9 @@ class OpenAIStream:
         return received
 
     def _take(self, received: bytes) -> None:
-        self._received_bytes += len(received)
-        if self._received_bytes > RESPONSE_MAX_BYTES:
-            raise self._source.malformed(f"it is longer than {RESPONSE_MAX_BYTES} bytes")
+        self._bytes_left -= len(received)
+        if self._bytes_left < 0:
+            raise self._source.malformed("it is longer than the limit that protects this machine's memory")
         if not received:
             raise self._source.malformed("it ended before [DONE]")
         for data in self._reader.feed(received):
