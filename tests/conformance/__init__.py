@@ -1,0 +1,1 @@
+"""What every store of runs must keep, as suites that take the store from outside."""
