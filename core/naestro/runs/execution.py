@@ -5,12 +5,10 @@ called again, so that nothing goes on with what was replaced. Cancelling, parkin
 things, each with its own event. Above stands the client; `run` is what the flow sees. This module knows no command.
 """
 
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from logging import getLogger
 from typing import TypeAlias
-from weakref import WeakKeyDictionary
 
 import anyio
 
@@ -25,6 +23,7 @@ from naestro.errors import (
 from naestro.runs.drafts import Draft, Guard, digest_of
 from naestro.runs.faults import fault_of, known_error, leaves
 from naestro.runs.guards import OwnerGuard, RevisionsGuard
+from naestro.runs.in_hand import Hand, taken_in_hand
 from naestro.runs.journal import Journal
 from naestro.runs.loading import load_history
 from naestro.runs.outbox import write_shielded
@@ -50,9 +49,6 @@ from naestro.types import (
 Flow: TypeAlias = Callable[[Run], Awaitable[Value]]
 
 log = getLogger(__name__)
-
-_EXECUTING: WeakKeyDictionary[Journal, set[str]] = WeakKeyDictionary()
-"""The runs that this process has in hand; other processes are kept out by the journal's lock."""
 
 
 async def execute(journal: Journal, run_id: str, flow: Flow) -> RunStatus:
@@ -104,11 +100,11 @@ class Execution:
             StaleAttempt: Another owner took it over.
             JournalError: The journal cannot be read or written.
         """
-        with _in_hand(self._journal, self.run_id):
+        with taken_in_hand(self._journal, self.run_id) as hand:
             if await self._take_over() is RunStatus.FINISHED:
                 return RunStatus.FINISHED
             try:
-                while (status := await self._pass()) is None:
+                while (status := await self._pass(hand)) is None:
                     pass
             except anyio.get_cancelled_exc_class():
                 await self._leave(RunStopped("The process that ran it was shut down."))
@@ -126,12 +122,12 @@ class Execution:
             await self._journal.write(self.run_id, *unknown, Draft(resumed))
         return history.status
 
-    async def _pass(self) -> RunStatus | None:
+    async def _pass(self, hand: Hand) -> RunStatus | None:
         """Call the flow once; the status in which the run ended, or None when it must be called again."""
         history = await load_history(self._journal, self.run_id)
         replay_of = history.started.replay_of if history.started is not None else None
         recorded = await load_history(self._journal, replay_of) if replay_of is not None else None
-        run = Run(self._journal, history, recorded)
+        run = Run(self._journal, history, hand, recorded)
         self._is_reopened, self._scope = False, anyio.CancelScope()
         outcome = await self._call(run, history.last_seq)
         if self._is_reopened:
@@ -235,15 +231,3 @@ def _unknown(call: CallRecord) -> Draft:
     """The end of a call whose owner went away."""
     step, revision, attempt, _ = call.call.rsplit("/", 3)
     return Draft(CallFailed(call.call, "unknown"), step=step, revision=int(revision), attempt=int(attempt))
-
-
-@contextmanager
-def _in_hand(journal: Journal, run_id: str) -> Generator[None]:
-    executing = _EXECUTING.setdefault(journal, set())
-    if run_id in executing:
-        raise RunStateError(f"The run {run_id} is being worked on already.")
-    executing.add(run_id)
-    try:
-        yield
-    finally:
-        executing.discard(run_id)

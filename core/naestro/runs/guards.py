@@ -39,12 +39,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class StartGuard:
-    """Lets an attempt begin only right after the one before it, at the current revision, not yet finished."""
+    """Lets an attempt begin only right after the one before it, and with what the steps that it reads say now."""
 
     place: Place
+    reads: Mapping[str, int]
+    """The revisions of other steps that the attempt has seen."""
 
     def check(self, tx: sqlite3.Connection) -> None:
-        """Compare with the step's row; raises `StaleAttempt`."""
+        """Compare with the rows of the steps; raises `StaleAttempt`."""
         place = self.place
         row: tuple[int, int, str] | None = tx.execute(
             "SELECT revision, attempt, state FROM steps WHERE run = ? AND step = ?", (place.run, place.step)
@@ -52,6 +54,12 @@ class StartGuard:
         revision, attempt, state = row or (1, 0, "open")
         if state == "finished" or (revision, attempt) != (place.revision, place.attempt - 1):
             raise StaleAttempt(f"The attempt {place.key} cannot begin: the step has moved on without it.")
+        if self.reads:
+            now = dict(tx.execute("SELECT step, revision FROM steps WHERE run = ?", (place.run,)))
+            if any(now.get(step) != seen for step, seen in self.reads.items()):
+                raise StaleAttempt(
+                    f"The attempt {place.key} cannot begin: a step that it reads has a new revision."
+                )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,20 +9,20 @@ stands the client, below the journal and the history. Nothing here knows what a 
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import msgspec
 
 from naestro.errors import InputError, NotInJournal, RunStateError, StaleAttempt
 from naestro.runs.drafts import Draft, digest_of
 from naestro.runs.guards import RevisionsGuard
+from naestro.runs.history import History
+from naestro.runs.in_hand import holding_still
 from naestro.runs.journal import Journal
 from naestro.runs.loading import load_history
 from naestro.runs.readable import diff_of
 from naestro.runs.records import StepRecord
 from naestro.types import Digest, InterruptAnswered, Notice, StepFinished, StepPatched, StepReopened, Usage
-
-REVISE_TRIES = 20
-"""How often a patch is begun again because a step of the run moved between reading and writing."""
 
 OUTPUT = "output"
 """The target of a patch of what a step gave; any other target names an input."""
@@ -34,6 +34,13 @@ class _Revision:
 
     events: list[Draft]
     artifacts: tuple[bytes, ...] = ()
+
+
+_Subject: TypeAlias = Callable[[StepRecord], Digest | None]
+"""Which artifact of a step is changed; None for none."""
+
+_Revise: TypeAlias = Callable[[StepRecord, bytes], _Revision]
+"""What to write, given the step and the bytes of that artifact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,30 +135,33 @@ async def rerun(journal: Journal, run: str, step: str, by: str) -> int:
     return await _revise(journal, run, step, lambda record: None, revise)
 
 
-async def _revise(
-    journal: Journal,
-    run: str,
-    step: str,
-    subject: Callable[[StepRecord], Digest | None],
-    revise: Callable[[StepRecord, bytes], _Revision],
-) -> int:
-    """Write the new revision of `step`, and with it those of all steps that depend on it."""
-    for _ in range(REVISE_TRIES):
-        history = await load_history(journal, run)
-        record = history.step(step)
-        digest = subject(record)
-        before = b"" if digest is None else await journal.read(journal.reader.artifact, digest)
-        revision = revise(record, before)
-        dependents = [_reopened(history.step(name), step) for name in history.dependents(step)]
-        guard = RevisionsGuard(run, {one.name: one.revision for one in history.steps.values()})
-        try:
-            await journal.write(run, *revision.events, *dependents, artifacts=revision.artifacts, guard=guard)
-        except StaleAttempt:
-            continue
-        return record.revision + 1
-    raise RunStateError(
-        f"The run {run} moves too fast to change the step {step}.", hint="Try again in a moment."
-    )
+async def _revise(journal: Journal, run: str, step: str, subject: _Subject, revise: _Revise) -> int:
+    """Write the new revision of `step`, and with it those of all steps that depend on it; its number."""
+    with holding_still(journal, run):
+        while True:
+            history = await load_history(journal, run)
+            if await _write_revision(journal, history, history.step(step), subject, revise):
+                return history.step(step).revision + 1
+
+
+async def _write_revision(
+    journal: Journal, history: History, record: StepRecord, subject: _Subject, revise: _Revise
+) -> bool:
+    """Whether it was written: not when a step that had begun before the run held still came in between."""
+    digest = subject(record)
+    before = b"" if digest is None else await journal.read(journal.reader.artifact, digest)
+    revision = revise(record, before)
+    dependents = [_reopened(history.step(name), record.name) for name in history.dependents(record.name)]
+    guard = RevisionsGuard(history.run, {one.name: one.revision for one in history.steps.values()})
+    try:
+        await journal.write(
+            history.run, *revision.events, *dependents, artifacts=revision.artifacts, guard=guard
+        )
+    except StaleAttempt:
+        if (await load_history(journal, history.run)).last_seq == history.last_seq:
+            raise
+        return False
+    return True
 
 
 def _reopened(step: StepRecord, cause: str) -> Draft:

@@ -13,7 +13,7 @@ import anyio
 
 from naestro.errors import JournalError, JournalUnwritable
 from naestro.runs.drafts import Draft, Guard
-from naestro.runs.guards import DropGuard, Place, StartGuard
+from naestro.runs.guards import DropGuard, StartGuard
 from naestro.runs.journal import Journal
 from naestro.types import EventData, Tokens
 
@@ -39,9 +39,9 @@ class TokenSource(Protocol):
 class Outbox:
     """The events of one attempt that are not written yet."""
 
-    def __init__(self, journal: Journal, place: Place, notify: Callable[["Outbox", bool], None]) -> None:
+    def __init__(self, journal: Journal, start: StartGuard, notify: Callable[["Outbox", bool], None]) -> None:
         """`notify(outbox, is_urgent)` is called when something waits to be written."""
-        self.place = place
+        self.place = start.place
         self.fault: JournalError | None = None
         """Why this attempt can write no more."""
         self.scope = anyio.CancelScope()
@@ -51,6 +51,7 @@ class Outbox:
         self._drafts: list[Draft] = []
         self._artifacts: list[bytes] = []
         self._sources: list[TokenSource] = []
+        self._start = start
         self._is_begun = False
         self._order = anyio.Lock()
 
@@ -107,7 +108,7 @@ class Outbox:
             self._drafts.append(self.place.draft(tokens))
 
     def _guard(self) -> Guard:
-        return self.place.guard() if self._is_begun else StartGuard(self.place)
+        return self.place.guard() if self._is_begun else self._start
 
     async def _write_drafts(self, guard: Guard) -> None:
         drafts, self._drafts = self._drafts, []

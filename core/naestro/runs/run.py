@@ -17,8 +17,9 @@ from naestro.errors import JournalError, NaestroError, RunStateError
 from naestro.runs.attempt import Attempt
 from naestro.runs.drafts import Draft, digest_of
 from naestro.runs.faults import error_of, fault_of, known_error
-from naestro.runs.guards import Place
+from naestro.runs.guards import Place, StartGuard
 from naestro.runs.history import History
+from naestro.runs.in_hand import Hand
 from naestro.runs.journal import Journal
 from naestro.runs.outbox import Courier, Outbox
 from naestro.runs.questions import InterruptKind, Question, Questions
@@ -55,8 +56,10 @@ class StepSpec:
 class Run:
     """One execution of a command by the current owner. Every method may be called from tasks side by side."""
 
-    def __init__(self, journal: Journal, history: History, recorded: History | None = None) -> None:
-        """`recorded` is the history of the run that this one replays."""
+    def __init__(
+        self, journal: Journal, history: History, hand: Hand, recorded: History | None = None
+    ) -> None:
+        """`hand` lets steps begin; `recorded` is the history of the run that this one replays."""
         assert history.started is not None
         self.id = history.run
         self.started: RunStarted = history.started
@@ -67,6 +70,7 @@ class Run:
         """`execution` brings the answers here."""
         self._journal = journal
         self._history = history
+        self._hand = hand
         self._recorded = recorded
         self._standings: dict[str, Standing] = {name: self._look_up(name) for name in history.steps}
 
@@ -168,8 +172,9 @@ class Run:
     async def _try(
         self, spec: StepSpec, standing: Standing, work: Callable[[Attempt], Awaitable[T]], output: type[T]
     ) -> T:
+        await self._hand.may_begin()
         reads = self._reads(spec)
-        outbox = await self._next_outbox(spec.name, standing)
+        outbox = await self._next_outbox(spec.name, standing, reads)
         attempt = Attempt(self._journal, outbox, self.seed_for(spec.name), standing.memory)
         began = monotonic()
         outbox.put(StepStarted(spec.kind, reads, spec.engine, spec.route))
@@ -193,12 +198,12 @@ class Run:
         standing.output = digest_of(raw)
         return value
 
-    async def _next_outbox(self, name: str, standing: Standing) -> Outbox:
+    async def _next_outbox(self, name: str, standing: Standing, reads: dict[str, int]) -> Outbox:
         if standing.outbox is not None:
             await standing.outbox.flush()
         standing.attempts += 1
         place = Place(self.id, name, standing.revision, standing.attempts, self._journal.fence)
-        standing.outbox = Outbox(self._journal, place, self.courier.notify)
+        standing.outbox = Outbox(self._journal, StartGuard(place, reads), self.courier.notify)
         return standing.outbox
 
     def _reads(self, spec: StepSpec) -> dict[str, int]:
