@@ -54,6 +54,7 @@ from naestro.config_tree import (
     TimeoutSettings,
     require_available,
     settings_for_journal,
+    settings_from_journal,
     unavailable_flags,
 )
 from naestro.config_untrusted import Ignored, ignored_values
@@ -87,6 +88,7 @@ __all__ = [
     "load_settings",
     "require_available",
     "settings_for_journal",
+    "settings_from_journal",
     "unavailable_flags",
     "user_file",
 ]

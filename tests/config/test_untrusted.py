@@ -45,6 +45,7 @@ def test_a_harmless_file_counts_without_trust(load: Load) -> None:
         ('[embedded]\nllama_server = "./run"', "embedded.llama_server"),
         ("[embedded]\nthreads = 1", "embedded.threads"),
         ('[models]\nhub_url = "http://h"', "models.hub_url"),
+        ('[models]\npackage_client = "./run"', "models.package_client"),
         ('[flags]\nnemo_url = "http://h"', "flags.nemo_url"),
         ('[flags]\nedenai_api_key = "k"', "flags.edenai_api_key"),
         ("[flags]\nmcp_enabled = true", "flags.mcp_enabled"),

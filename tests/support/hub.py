@@ -1,9 +1,9 @@
 """A model hub on loopback: one file over real HTTP/1.1, with ranges, and with the faults that a test asks for.
 
-    with Hub(content) as hub:
-        hub.cut_after = [1000]          # the first answer breaks off after 1000 bytes of its body
-        ... hub.url ...
-        assert hub.ranges == [None, "bytes=1000-"]
+with Hub(content) as hub:
+    hub.cut_after = [1000]          # the first answer breaks off after 1000 bytes of its body
+    ... hub.url ...
+    assert hub.ranges == [None, "bytes=1000-"]
 """
 
 import threading
@@ -35,7 +35,7 @@ class Hub:
         """The Range header of each request."""
         self.conditions: list[str | None] = []
         """The If-Range header of each request."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     @property
@@ -62,52 +62,54 @@ class Hub:
         return int(wanted.removeprefix("bytes=").removesuffix("-"))
 
 
-def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Server(ThreadingHTTPServer):
+    def __init__(self, hub: Hub) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.hub = hub
 
-        def do_GET(self) -> None:
-            hub.ranges.append(self.headers["Range"])
-            hub.conditions.append(self.headers["If-Range"])
-            if hub.status != 200:
-                self.send_response(hub.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            start = hub.start_of(self.headers["Range"], self.headers["If-Range"])
-            if start >= len(hub.content):
-                self.send_response(416)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            self._send_head(start)
-            self._send_body(hub.content[start:])
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a client that hangs up is what a test asked for."""
 
-        def _send_head(self, start: int) -> None:
-            self.send_response(206 if start else 200)
-            if start:
-                told = start + 1 if hub.garbles_range else start
-                self.send_header("Content-Range", f"bytes {told}-{len(hub.content) - 1}/{len(hub.content)}")
-            if hub.etag:
-                self.send_header("ETag", hub.etag)
-            if hub.says_length:
-                self.send_header("Content-Length", str(len(hub.content) - start))
-            else:
-                self.send_header("Connection", "close")
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_GET(self) -> None:
+        hub = self.server.hub
+        hub.ranges.append(self.headers["Range"])
+        hub.conditions.append(self.headers["If-Range"])
+        start = hub.start_of(self.headers["Range"], self.headers["If-Range"])
+        if hub.status != 200 or start >= len(hub.content):
+            self.send_response(416 if hub.status == 200 else hub.status)
+            self.send_header("Content-Length", "0")
             self.end_headers()
+            return
+        self._send_head(start)
+        self._send_body(hub.content[start:])
 
-        def _send_body(self, body: bytes) -> None:
-            cut = hub.cut_after.pop(0) if hub.cut_after else len(body)
-            for at in range(0, len(body), PIECE_BYTES):
-                if at + PIECE_BYTES >= len(body):
-                    self.wfile.flush()
-                    hub.holds.wait(10)
-                self.wfile.write(body[at : min(at + PIECE_BYTES, cut)])
-                if at + PIECE_BYTES > cut:
-                    break
-            self.close_connection = cut < len(body) or not hub.says_length
+    def _send_head(self, start: int) -> None:
+        hub = self.server.hub
+        self.send_response(206 if start else 200)
+        if start:
+            told = start + 1 if hub.garbles_range else start
+            self.send_header("Content-Range", f"bytes {told}-{len(hub.content) - 1}/{len(hub.content)}")
+        if hub.etag:
+            self.send_header("ETag", hub.etag)
+        if hub.says_length:
+            self.send_header("Content-Length", str(len(hub.content) - start))
+        else:
+            self.send_header("Connection", "close")
+        self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing: a test's output is its own."""
+    def _send_body(self, body: bytes) -> None:
+        hub = self.server.hub
+        cut = hub.cut_after.pop(0) if hub.cut_after else len(body)
+        for at in range(0, min(cut, len(body)), PIECE_BYTES):
+            if at + PIECE_BYTES >= len(body):
+                hub.holds.wait(10)
+            self.wfile.write(body[at : min(at + PIECE_BYTES, cut)])
+        self.close_connection = cut < len(body) or not hub.says_length
 
-    return Handler
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  named by the base class
+        """Say nothing: a test's output is its own."""

@@ -1,4 +1,4 @@
-"""Wheels that carry data, in a folder that a package client takes for an index."""
+"""Wheels that carry data, in a folder that a package client takes for an index, and a client that is quick."""
 
 import base64
 import hashlib
@@ -26,3 +26,21 @@ def make_wheel(folder: Path, package: str, members: dict[str, bytes], version: s
 
 def _sum(data: bytes) -> str:
     return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+
+
+CLIENT = r"""#!/bin/sh
+for requirement; do :; done
+while [ "$1" != --dest ]; do shift; done
+module=$(echo "${requirement%%==*}" | tr - _)
+cp "$PIP_FIND_LINKS/$module-${requirement##*==}-py3-none-any.whl" "$2" 2>/dev/null && exit
+echo "ERROR: No matching distribution found for $requirement" >&2
+exit 1
+"""
+
+
+def make_client(folder: Path) -> str:
+    """A program that fetches a wheel from PIP_FIND_LINKS as pip does, in a hundredth of its time."""
+    path = folder / "client"
+    path.write_text(CLIENT)
+    path.chmod(0o755)
+    return str(path)

