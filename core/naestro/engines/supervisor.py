@@ -1,0 +1,341 @@
+"""One local model server as a supervised child process: started when wanted, watched, ended when idle or left.
+
+`embedded` above leases it for each request; below stand `llama_server` (which program), `guard` (the process that
+ends the server with its holder), `start_log` (why a start failed). A server belongs to the process that made it and
+is never used by another: each start has a new key and a new port, and is waited for with that key. It knows HTTP only
+as far as readiness goes, and nothing of chats.
+"""
+
+import logging
+import math
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+
+import anyio
+import anyio.to_thread
+from anyio.abc import Process, TaskGroup
+
+from naestro.config import environment_for_child
+from naestro.engines.guard import open_log
+from naestro.engines.llama_parameters import Parameters
+from naestro.engines.llama_server import Program, order_for
+from naestro.engines.readiness import wait_until_ready
+from naestro.engines.restarts import Restarts
+from naestro.engines.start_log import HEADER, death_error, is_port_taken, start_error
+from naestro.errors import EngineError, EngineStartFailed, EngineUnreachable, ModelMissing
+
+PORT_TRIES = 3
+"""Another program may take the port between the choice and the server's own claim to it."""
+END_S = 2.0
+"""How long a guard may take to end its server when asked; then both are killed."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlan:
+    """A server that could run."""
+
+    name: str
+    """The engine's name; names its log."""
+    model: Path
+    """The GGUF file."""
+    slots: int
+    context_tokens: int
+    """For each slot."""
+    threads: int
+    start_s: float
+    """Seconds that loading may take."""
+    idle_stop_s: float
+    """Seconds without a request after which it is ended; 0: never."""
+    log_folder: Path
+    scratch_folder: Path
+    """Where the server's own folder is made, for its owner alone; states of slots lie in it while it runs."""
+
+    @property
+    def log(self) -> Path:
+        """The file that gets what the server writes."""
+        safe = "".join(letter if letter.isalnum() or letter in ".-_" else "_" for letter in self.name)
+        return self.log_folder / f"engine-{safe}.log"
+
+
+@dataclass(slots=True, eq=False)
+class RunningServer:
+    """A server that is ready; a new one at each start."""
+
+    root_url: str
+    """Scheme, host and port."""
+    api_key: str = field(repr=False)
+    process: Process = field(repr=False)
+    slot_folder: Path
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope, repr=False)
+    """Cancelling it ends the server."""
+    ended: anyio.Event = field(default_factory=anyio.Event, repr=False)
+    """Set when its process is gone, whatever the reason."""
+    death: EngineError | None = None
+    """Why it ended, where nobody asked for that."""
+
+    @property
+    def pid(self) -> int:
+        """Of the guard; the server is its child."""
+        return self.process.pid
+
+
+class LocalServer:
+    """A server that is started for the first lease, and ended when idle or by `aclose`.
+
+    `tasks` owns the task that watches it; when that group is cancelled, the server ends too.
+    """
+
+    def __init__(self, plan: ServerPlan, choose: Callable[[], Awaitable[Program]], tasks: TaskGroup) -> None:
+        self.plan = plan
+        self._choose = choose
+        self._tasks = tasks
+        self._restarts = Restarts(plan.name)
+        self._lock = anyio.Lock()
+        self._running: RunningServer | None = None
+        self._starting = anyio.CancelScope()
+        self._is_closed = False
+        self._leases = 0
+        self._leases_changed = anyio.Event()
+
+    @property
+    def running(self) -> RunningServer | None:
+        """The server that is ready now, or None."""
+        return self._running
+
+    @property
+    def last_error(self) -> EngineError | None:
+        """Why it is not running, where it failed."""
+        return self._restarts.last_error
+
+    @asynccontextmanager
+    async def lease(self) -> AsyncGenerator[RunningServer]:
+        """A ready server for one request, started if need be; it is not ended for idleness meanwhile.
+
+        Raises:
+            EngineStartFailed: It did not come up, or did so too often of late; the cause is in the message.
+            EngineOutOfMemory: There is not enough memory for it.
+            EngineUnreachable: It was closed.
+            ModelMissing: The model's file is not there.
+        """
+        self._count_lease(1)
+        try:
+            yield await self._ready()
+        finally:
+            self._count_lease(-1)
+
+    def worked(self) -> None:
+        """A request was answered: earlier failures are forgotten."""
+        self._restarts.succeeded()
+
+    async def death_of(self, server: RunningServer, within_s: float) -> EngineError | None:
+        """Why `server` ended, if it has or does so within that time."""
+        with anyio.move_on_after(within_s):
+            await server.ended.wait()
+        death = server.death
+        return type(death)(death.message, hint=death.hint) if death else None
+
+    async def aclose(self) -> None:
+        """End the server for good; no process of it is left. From any task."""
+        self._is_closed = True
+        self._starting.cancel()
+        async with self._lock:
+            await self._stop()
+
+    async def _ready(self) -> RunningServer:
+        """The running server; those who ask while it starts wait for that start, and share its failure."""
+        known_failures = self._restarts.total
+        async with self._lock:
+            if self._running is not None:
+                return self._running
+            if self._restarts.total != known_failures and (error := self._restarts.repeated()):
+                raise error
+            await self._restarts.pause()
+            try:
+                server = await self._start_unless_closed()
+            except EngineError as error:
+                self._restarts.failed(error)
+                raise
+            self._running = server
+            self._tasks.start_soon(self._tend, server)
+            return server
+
+    async def _start_unless_closed(self) -> RunningServer:
+        with anyio.CancelScope() as self._starting:
+            if not self._is_closed:
+                return await self._start()
+        raise self._closed()
+
+    def _closed(self) -> EngineError:
+        return EngineUnreachable(f"The engine {self.plan.name} is closed.", hint="Start Naestro again.")
+
+    async def _start(self) -> RunningServer:
+        if not self.plan.model.is_file():
+            raise ModelMissing(f"The model file {self.plan.model} is not there.")
+        program = await self._choose()
+        try:
+            return await self._launch_somewhere(program)
+        except EngineStartFailed as error:
+            if program.fallback is None:
+                raise
+            log.warning("%s The wheel is used instead of %s.", error.message, program.path)
+            return await self._launch_somewhere(program.fallback)
+
+    async def _launch_somewhere(self, program: Program) -> RunningServer:
+        for _ in range(PORT_TRIES):
+            if server := await self._launch(program):
+                return server
+        raise EngineStartFailed(f"The engine {self.plan.name} found no free port on this machine.")
+
+    async def _launch(self, program: Program) -> RunningServer | None:
+        """Start the process and wait until it answers; None where its port was taken. On failure none is left."""
+        plan = self.plan
+        server = await self._spawn(program)
+        try:
+            if await wait_until_ready(server.root_url, server.api_key, server.process, plan.start_s):
+                return server
+            code = server.process.returncode
+        except BaseException:
+            await _end(server)
+            raise
+        await _end(server)
+        if is_port_taken(plan.log):
+            return None
+        raise start_error(plan.name, plan.log, code, plan.start_s)
+
+    async def _spawn(self, program: Program) -> RunningServer:
+        plan = self.plan
+        descriptor, scratch = _prepare(plan)
+        try:
+            parameters = Parameters(
+                model=str(plan.model),
+                port=_free_port(),
+                api_key=secrets.token_hex(32),
+                slots=plan.slots,
+                context_tokens=plan.context_tokens,
+                threads=plan.threads,
+                # llama.cpp puts a file's name directly after it.
+                slot_folder=f"{scratch}/",
+            )
+            process = await anyio.open_process(
+                [sys.executable, "-m", "naestro.engines.guard"],
+                stdin=PIPE,
+                stdout=DEVNULL,
+                stderr=descriptor,
+                env=environment_for_child(),
+                start_new_session=True,
+            )
+        finally:
+            os.close(descriptor)
+        server = RunningServer(f"http://127.0.0.1:{parameters.port}", parameters.api_key, process, scratch)
+        try:
+            await _tell(process, order_for(program, parameters, plan.log).encode())
+        except BaseException:
+            await _end(server)
+            raise
+        return server
+
+    async def _tend(self, server: RunningServer) -> None:
+        """Be with `server` until it ends, is idle too long or is to end; whatever comes, no process is left."""
+        try:
+            with server.scope:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._await_idleness, tasks.cancel_scope)
+                    await server.process.wait()
+                    self._note_death(server)
+                    tasks.cancel_scope.cancel()
+        finally:
+            if self._running is server:
+                self._running = None
+            await _end(server)
+            server.ended.set()
+
+    def _note_death(self, server: RunningServer) -> None:
+        """It ended, and nobody asked for that."""
+        error = death_error(self.plan.name, self.plan.log, server.process.returncode)
+        server.death = error
+        self._restarts.failed(error)
+        log.warning("%s", error.message)
+
+    async def _await_idleness(self, server_scope: anyio.CancelScope) -> None:
+        """Cancel `server_scope` when no request came for `idle_stop_s`; never with one under way."""
+        idle_stop_s = self.plan.idle_stop_s or math.inf
+        while True:
+            changed = self._leases_changed
+            with anyio.move_on_after(math.inf if self._leases else idle_stop_s):
+                await changed.wait()
+                continue
+            async with self._lock:
+                if not self._leases:
+                    log.info("The engine %s is idle and ends.", self.plan.name)
+                    self._running = None
+                    server_scope.cancel()
+                    return
+
+    def _count_lease(self, step: int) -> None:
+        self._leases += step
+        changed, self._leases_changed = self._leases_changed, anyio.Event()
+        changed.set()
+
+    async def _stop(self) -> None:
+        server, self._running = self._running, None
+        if server is not None:
+            server.scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await server.ended.wait()
+
+
+def _prepare(plan: ServerPlan) -> tuple[int, Path]:
+    """The open log with this start's header, and a new scratch folder; raises `EngineStartFailed`."""
+    try:
+        plan.log_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        plan.scratch_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = open_log(plan.log)
+        os.write(descriptor, HEADER)
+        return descriptor, Path(tempfile.mkdtemp(prefix="slots-", dir=plan.scratch_folder))
+    except OSError as error:
+        raise EngineStartFailed(
+            f"The engine {plan.name} cannot write its files: {error.strerror} ({error.filename}).",
+            hint="Free space or mend the permissions of that folder.",
+        ) from error
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _tell(process: Process, order: bytes) -> None:
+    assert process.stdin is not None
+    # A guard that ended already has said why in the log.
+    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+        await process.stdin.send(order)
+
+
+async def _end(server: RunningServer) -> None:
+    """End the process: by the end of its input, and where that does not help in time, by killing its group."""
+    process = server.process
+    with anyio.CancelScope(shield=True):
+        assert process.stdin is not None
+        with suppress(anyio.BrokenResourceError):
+            await process.stdin.aclose()
+        with anyio.move_on_after(END_S):
+            await process.wait()
+        if process.returncode != 0:
+            # The guard did not end in order, so its server may be left; both are alone in their group.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        await process.aclose()
+        await anyio.to_thread.run_sync(lambda: shutil.rmtree(server.slot_folder, ignore_errors=True))
