@@ -60,7 +60,11 @@ class Workspace:
         """`path` as every event and prompt names it: relative to the root, `/` between parts, symlinks resolved."""
         return self.resolve(path).relative_to(self.root).as_posix()
 
-    def admit(self, path: str) -> str:
+    def ignores(self) -> Ignores:
+        """The rules as they are now; who reads many files at once hands them to each `read`."""
+        return Ignores(self.root)
+
+    def admit(self, path: str, ignores: Ignores | None = None) -> str:
         """`relative(path)`, when a file there may be read and written by the rules of names.
 
         Raises OutsideWorkspace, or UnreadableFile when it, or the name that leads to it, is ignored, looks secret or
@@ -69,21 +73,21 @@ class Workspace:
         target = self.relative(path)
         if target == ".":
             raise UnreadableFile(f"{_shown(path)} is not read: it is the workspace itself, no file.")
-        ignores = Ignores(self.root)
+        rules = ignores or self.ignores()
         # A link must not lead around the rules, in neither direction: both names are held to them.
         for name in dict.fromkeys((target, self._as_named(path) or target)):
-            reason = refusal(name, ignores)
+            reason = refusal(name, rules)
             if reason:
                 raise UnreadableFile(f"{_shown(path)} is not read: {reason}.")
         return target
 
-    def read(self, path: str) -> TextFile:
+    def read(self, path: str, ignores: Ignores | None = None) -> TextFile:
         """The text file at `path`.
 
         Raises OutsideWorkspace; MissingFile where nothing is there; UnreadableFile with the reason when it is
         ignored, secret-looking, binary, over FILE_SIZE_MAX or not to be opened.
         """
-        target = self.admit(path)
+        target = self.admit(path, ignores)
         content = self._content(path, target)
         if len(content.data) > FILE_SIZE_MAX:
             raise UnreadableFile(f"{_shown(path)} is not read: it is larger than {FILE_SIZE_MAX} bytes.")
@@ -95,13 +99,13 @@ class Workspace:
             raise UnreadableFile(f"{_shown(path)} is not read: a private key is in it.")
         return file
 
-    def files(self) -> Iterator[str]:
+    def files(self, ignores: Ignores | None = None) -> Iterator[str]:
         """Each file that `read` may be asked for, relative and in the order of the alphabet, folder by folder.
 
         Links are left out (what they lead to is listed by its own name), and so are names that cannot be written in
         one line of UTF-8.
         """
-        yield from self._walk("", Ignores(self.root))
+        yield from self._walk("", ignores or self.ignores())
 
     def _walk(self, folder: str, ignores: Ignores) -> Iterator[str]:
         for name, is_folder in _entries(self.root / folder):

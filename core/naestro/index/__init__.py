@@ -1,0 +1,1 @@
+"""The index: which places of the workspace speak of a task."""
