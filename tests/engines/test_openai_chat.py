@@ -137,10 +137,14 @@ async def test_leaving_by_an_error_closes_the_connection_and_keeps_the_error(
     scripted_server: ScriptedServer, openai_engine: OpenAIEngine
 ) -> None:
     scripted_server.otherwise(say_tokens(9, stall_after=2))
-    with pytest.raises(ZeroDivisionError):
+
+    async def fail_within() -> None:
         async with openai_engine.chat(ask("x")) as stream:
             await anext(aiter(stream))
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail_within()
     await scripted_server.until(lambda: scripted_server.chats[0].outcome == "hung up", timeout_s=2)
 
 

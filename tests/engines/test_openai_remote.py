@@ -82,7 +82,7 @@ async def test_the_proxy_of_the_environment_serves_other_machines_only(
 async def test_tls_is_checked_where_the_address_says_https(
     scripted_server: ScriptedServer, open_engine: OpenEngine
 ) -> None:
-    engine = open_engine(base_url=f"https://127.0.0.1:{scripted_server.port}/v1")
+    engine = open_engine(base_url=f"https://127.0.0.1:{scripted_server.port}/v1", connect_s=0.2)
     with pytest.raises(EngineUnreachable):
         await whole(engine, ask("x"))
     assert scripted_server.requests == []

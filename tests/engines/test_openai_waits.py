@@ -182,7 +182,9 @@ async def test_a_cancel_ends_the_wait_for_the_next_try(
 async def test_a_quota_that_is_spent_is_refused_and_not_tried_again(
     scripted_server: ScriptedServer, open_engine: OpenEngine
 ) -> None:
-    scripted_server.otherwise(fail(429, {"error": {"message": "You exceeded it", "code": "insufficient_quota"}}))
+    scripted_server.otherwise(
+        fail(429, {"error": {"message": "You exceeded it", "code": "insufficient_quota"}})
+    )
     with pytest.raises(EngineRefused, match="You exceeded it"):
         await whole(open_engine(retries=3), ask("x"))
     assert len(scripted_server.chats) == 1

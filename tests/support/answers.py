@@ -64,7 +64,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Sent as it is where `status` is not 200."""
 
     stall_after: int | None = None
-    """After that many pieces wait until the client hangs up or `server.release()`; 0: before the first, -1: say nothing."""
+    """After that many pieces wait until the client hangs up or `server.release()`.
+
+    0: before the first piece; -1: before the response's head, so that nothing at all is said."""
     cut_after: int | None = None
     """After that many pieces close the connection without an end."""
     error_after: int | None = None
@@ -72,6 +74,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     error: dict[str, object] = msgspec.field(default_factory=lambda: dict(DEAD_ENGINE))
     garbage_after: int | None = None
     """After that many pieces send a chunk that is no JSON."""
+    raw_first: str = ""
+    """Sent as the data of the first event, before everything else."""
     sends_role_chunk: bool = True
     """Whether a first chunk without text comes, as all engines send one."""
     sends_usage: bool = True

@@ -56,10 +56,7 @@ def play(answer: Answer, prompt: Prompt) -> Iterator[bytes | Pause | Cut]:
     chunks = Chunks(answer, prompt)
     pieces, reason = shown_pieces(answer, prompt)
     yield Pause(answer.first_token_delay_s)
-    if prompt.is_progress_wanted:
-        yield from (chunks.progress(number) for number in range(1, answer.progress_chunks + 1))
-    if answer.sends_role_chunk:
-        yield chunks.delta({"role": "assistant", "content": None})
+    yield from _before_text(answer, chunks)
     for number, piece in enumerate(pieces):
         yield from _fault_after(answer, number)
         if number and answer.token_delay_s:
@@ -71,6 +68,19 @@ def play(answer: Answer, prompt: Prompt) -> Iterator[bytes | Pause | Cut]:
         yield chunks.delta({}, reason)
     if answer.sends_usage and prompt.is_usage_wanted:
         yield chunks.usage(len(pieces))
+    yield from _end(answer)
+
+
+def _before_text(answer: Answer, chunks: "Chunks") -> Iterator[bytes]:
+    if chunks.prompt.is_progress_wanted:
+        yield from (chunks.progress(number) for number in range(1, answer.progress_chunks + 1))
+    if answer.raw_first:
+        yield b"data: " + answer.raw_first.encode() + b"\n\n"
+    if answer.sends_role_chunk:
+        yield chunks.delta({"role": "assistant", "content": None})
+
+
+def _end(answer: Answer) -> Iterator[bytes | Pause | Cut]:
     if answer.sends_done:
         yield WHOLE_DONE
     if answer.ends == "open":

@@ -21,7 +21,8 @@ then `otherwise`. Rules are tried on the last message, where a council's role in
 anything else give a function.
 
 Faults: `say_tokens(9, stall_after=3)`, `cut_after`, `error_after`, `garbage_after`, `first_token_delay_s`,
-`token_delay_s`, `is_deaf=True`, `ends="cut"`, `sends_done=False`, `fail(429, retry_after_s=1)`, `words_of("llama.cpp", "context too long")`.
+`token_delay_s`, `is_deaf=True`, `ends="cut"`, `sends_done=False`, `fail(429, retry_after_s=1)`,
+`words_of("llama.cpp", "context too long")`.
 
 What came in: `requests` (all), `chats` (chat completions only), each a `Received` with `body`, `messages`, `last`,
 `headers`, `number`, `pieces_sent` and `outcome` ("open", "answered", "cut", "hung up"). Wait for something with

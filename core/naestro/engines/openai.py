@@ -27,8 +27,6 @@ from naestro.types import Json
 if TYPE_CHECKING:
     import httpx2
 
-PROBE_TIMEOUT_S = 10.0
-"""For health and metrics; TensorRT-LLM's health generates one token, and may hang instead of failing."""
 ERROR_MAX_BYTES = 64 * 1024
 """Of an error's body; some servers send a stack trace."""
 METRICS_MAX_BYTES = 8 << 20
@@ -57,6 +55,8 @@ class OpenAISettings:
     """From sending the request to the first token; counted anew for each try."""
     total_s: float = 600.0
     """From the first try to the end of the answer."""
+    probe_s: float = 10.0
+    """For health and metrics; TensorRT-LLM's health generates one token, and may hang instead of failing."""
     retries: int = 3
     """Tries after the first one, before the first token only."""
     backoff_s: float = 0.5
@@ -211,9 +211,9 @@ class OpenAIEngine:
         """The page at `url`, empty where its status is in `absent`; raises an `EngineError`."""
         import httpx2
 
-        response: httpx2.Response | None = None
+        probe_s = self._settings.probe_s
         try:
-            with anyio.CancelScope(deadline=anyio.current_time() + PROBE_TIMEOUT_S):
+            with anyio.CancelScope(deadline=anyio.current_time() + probe_s):
                 async with self._opened_client().stream("GET", url) as response:
                     text = await _read(response, max_bytes)
                     if response.status_code in absent:
@@ -223,9 +223,7 @@ class OpenAIEngine:
                     return text.decode("utf-8", "replace")
         except (httpx2.HTTPError, httpx2.InvalidURL) as foreign:
             raise error_of_exception(foreign, self._info.name, self._source.address) from foreign
-        raise EngineTimeout(
-            f"The engine {self._info.name} did not say how it is within {PROBE_TIMEOUT_S:g} s."
-        )
+        raise EngineTimeout(f"The engine {self._info.name} did not say how it is within {probe_s:g} s.")
 
     def _error(self, response: "httpx2.Response", body: bytes) -> EngineError:
         return error_of(read_error(body, response.status_code), self._info.name, self._settings.api_key)

@@ -234,7 +234,9 @@ def _one_line(text: str, secret: str) -> str:
 
 
 def _phrase(status: int | None) -> str:
+    if status is None:
+        return "it gives no reason"
     try:
-        return f"{status} {HTTPStatus(status or 0).phrase}"
+        return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return f"status {status}"
