@@ -17,8 +17,8 @@ In a test (fixture `scripted_server`, a fresh one for each test)::
 
 An answer is a string or an `Answer` (`tests.support.answers`: say, say_json, say_tokens, call_tool, fail, words_of),
 or a function from `Received` to one of these. Order: `then` answers first, then the rules (the newest rule first),
-then `otherwise`. Rules are tried on the last message, where a council's role instruction stands; for a condition on
-anything else give a function.
+then `otherwise`. Rules are tried on the last message, where a council's role instruction stands (adjacent messages of
+the user arrive as one, as the adapter merges them); for a condition on anything else give a function.
 
 Faults: `say_tokens(9, stall_after=3)`, `cut_after`, `error_after`, `garbage_after`, `first_token_delay_s`,
 `token_delay_s`, `is_deaf=True`, `ends="cut"`, `sends_done=False`, `fail(429, retry_after_s=1)`,
@@ -27,7 +27,8 @@ Faults: `say_tokens(9, stall_after=3)`, `cut_after`, `error_after`, `garbage_aft
 What came in: `requests` (all), `chats` (chat completions only), each a `Received` with `body`, `messages`, `last`,
 `headers`, `number`, `pieces_sent` and `outcome` ("open", "answered", "cut", "hung up"). Wait for something with
 `await server.until(lambda: server.chats[0].outcome == "hung up")` or, in a sync test, `server.wait_until(...)`.
-`server.release()` lets stalled answers go on. `server.peak_open` is the largest number of chats open at once.
+`server.release()` lets stalled answers go on, those that come later too. `server.peak_open` is the largest number of
+chats open at once.
 
 Cached tokens: like a prefix cache, `usage.prompt_tokens_details.cached_tokens` counts the words that a prompt's start
 shares with the start of an earlier one, unless the answer sets it.
@@ -164,8 +165,8 @@ class ScriptedServer(AbstractContextManager["ScriptedServer"]):
         self._script.default = answer
 
     def release(self) -> None:
-        """Let every answer that is stalled now go on."""
-        self._portal.call(self._release)
+        """Let every stalled answer go on; from now on none stalls, so it does not matter which came to it first."""
+        self._portal.call(self._released.set)
 
     # -- looking at what came in
 
@@ -281,10 +282,6 @@ class ScriptedServer(AbstractContextManager["ScriptedServer"]):
             await self._released.wait()
         elif pause.duration_s > 0:
             await anyio.sleep(pause.duration_s)
-
-    async def _release(self) -> None:
-        self._released.set()
-        self._released = anyio.Event()
 
     def _plain(self, received: Received) -> Answer:
         """What is asked besides chats: health, metrics, the list of models."""
