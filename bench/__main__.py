@@ -48,7 +48,9 @@ def print_table(rows: list[Row]) -> None:
     for r in rows:
         low, high = r.spread
         met = {True: "yes", False: "NO", None: ""}[r.is_met]
-        print(f"{r.name:<{width}}  {r.value:>10.3f}  {low:>10.3f}  {high:>10.3f}  {r.goal:<14}  {met}  ({r.unit})")
+        print(
+            f"{r.name:<{width}}  {r.value:>10.3f}  {low:>10.3f}  {high:>10.3f}  {r.goal:<14}  {met}  ({r.unit})"
+        )
 
 
 if __name__ == "__main__":

@@ -28,8 +28,15 @@ class Row:
     """What it was measured against, and how."""
 
 
-def row(name: str, samples: Sequence[float], unit: str, *, at_most: float | None = None,
-        at_least: float | None = None, against: str) -> Row:
+def row(
+    name: str,
+    samples: Sequence[float],
+    unit: str,
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
+    against: str,
+) -> Row:
     """The row of `samples`, with one bound at most."""
     median = statistics.median(samples)
     goal, is_met = "", None

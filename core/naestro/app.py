@@ -1,42 +1,38 @@
 """The composition root: where concrete classes are chosen and put together.
 
-A front end opens a client here, or a reader of the journal; nothing below knows which classes stand behind the
-protocols that it works with.
+A front end opens a client here; nothing below knows which classes stand behind the protocols that it works with.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import anyio
-import msgspec
 
 from naestro.client.api import Client, Command, EngineStatus
-from naestro.client.local import Core, Flow, LocalClient
+from naestro.client.local import Core, LocalClient
 from naestro.commands import explain, judge, orchestrate
 from naestro.config import (
     Loaded,
-    Settings,
-    cache,
     home,
     load_settings,
     require_available,
     settings_for_journal,
+    settings_from_journal,
 )
 from naestro.config_sources import Source, dotted, flatten
 from naestro.council.sitting import Kit
-from naestro.engines.catalogue import engine_settings
+from naestro.engines.embedded import Home
 from naestro.engines.engine import Engine
-from naestro.engines.fetch import installed
 from naestro.engines.shelf import Shelf
 from naestro.errors import InputError
 from naestro.index.literal import LiteralSearcher
 from naestro.policy.trust import is_trusted
 from naestro.policy.workspace import Workspace
 from naestro.routing.pool import Pool
+from naestro.runs.execution import Flow
 from naestro.runs.journal import Journal, open_journal
-from naestro.runs.reader import Reader, open_reader
 from naestro.runs.run import Run
 from naestro.types import Json, RunStarted, Value
 
@@ -48,19 +44,6 @@ COMMANDS: Mapping[str, Callable[[Run, Kit], Awaitable[Value]]] = {
 """The flow of each command."""
 
 
-def open_store() -> Reader:
-    """A reader of the user's journal; it takes no lock. The caller closes it."""
-    return open_reader(home())
-
-
-@asynccontextmanager
-async def open_writer(holder: str) -> AsyncGenerator[tuple[Journal, Settings]]:
-    """The user's journal, held for `holder`, with the user's own settings; no engine."""
-    settings = load_settings(None).settings
-    async with open_journal(home(), holder=holder) as journal:
-        yield journal, settings
-
-
 @asynccontextmanager
 async def open_client(holder: str) -> AsyncGenerator[Client]:
     """A client that works in this process and holds the journal for `holder`, a command in words.
@@ -68,18 +51,20 @@ async def open_client(holder: str) -> AsyncGenerator[Client]:
     When the block ends, runs that still work are parked, and engines that were started end.
     Raises `JournalLocked` at once when another process holds the journal.
     """
-    async with open_journal(home(), holder=holder) as journal, AsyncExitStack() as stack:
-        shelf = await stack.enter_async_context(Shelf(cache=cache(), logs=home() / "logs"))
-        limiters: dict[int, anyio.CapacityLimiter] = {}
+    async with (
+        open_journal(home(), holder=holder) as journal,
+        anyio.create_task_group() as servers,
+        Shelf(Home(logs=home() / "logs", tasks=servers)) as shelf,
+        anyio.create_task_group() as tasks,
+    ):
         core = Core(
             journal=journal,
             prepare=prepare,
-            flow=partial(_open_flow, shelf, limiters),
+            flow=partial(_open_flow, journal, shelf, {}),
             engines=partial(_engine_states, shelf),
         )
-        async with anyio.create_task_group() as tasks:
-            yield LocalClient(core, tasks)
-            tasks.cancel_scope.cancel()
+        yield LocalClient(core, tasks)
+        tasks.cancel_scope.cancel()
 
 
 def settings_of(workspace: Path, overrides: Mapping[str, Json] = {}) -> Loaded:
@@ -106,18 +91,22 @@ def prepare(command: Command) -> tuple[str, dict[str, Json]]:
 
 @asynccontextmanager
 async def _open_flow(
-    shelf: Shelf, limiters: dict[int, anyio.CapacityLimiter], started: RunStarted
+    journal: Journal, shelf: Shelf, limiters: dict[int, anyio.CapacityLimiter], started: RunStarted
 ) -> AsyncGenerator[Flow]:
     """The flow of a recorded run with its kit, made from the settings that the run was started with."""
-    settings = Settings.model_validate(started.settings)
+    settings = settings_from_journal(started.settings)
     workspace = Workspace(Path(started.workspace))
+    roles = settings.roles
+    preferences = {
+        "proposer": roles.proposer.engines,
+        "critic": roles.critic.engines,
+        "synthesizer": roles.synthesizer.engines,
+        "judge": roles.judge.engines,
+    }
     limit = settings.flags.concurrency_max
-    roles = msgspec.convert(started.settings["roles"], dict[str, dict[str, Json]])
-    preferences = {role: [str(name) for name in msgspec.convert(of["engines"], list[str])] for role, of in roles.items()}
-    pool = Pool(
-        shelf.engines(settings), preferences, limiters.setdefault(limit, anyio.CapacityLimiter(limit))
-    )
-    kit = Kit(workspace, pool, settings, LiteralSearcher(workspace))
+    limiter = limiters.setdefault(limit, anyio.CapacityLimiter(limit))
+    pool = Pool(shelf.engines(settings), preferences, limiter)
+    kit = Kit(workspace, pool, settings, LiteralSearcher(workspace), journal)
     command = COMMANDS[started.command]
 
     async def flow(run: Run) -> Value:

@@ -42,7 +42,9 @@ app.add_typer(models_app, name="models")
 app.add_typer(config_app, name="config")
 app.add_typer(runs_app, name="runs")
 
-StepArgument = Annotated[str, typer.Argument(help="A step's name, as `naestro trace RUN` shows it: `propose.2`.")]
+StepArgument = Annotated[
+    str, typer.Argument(help="A step's name, as `naestro trace RUN` shows it: `propose.2`.")
+]
 
 
 def main() -> int:
@@ -95,7 +97,7 @@ def _version(is_asked: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[  # noqa: ARG001 - the callback answers
+    version: Annotated[
         bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
@@ -104,7 +106,9 @@ def root(
 
 @app.command()
 def orchestrate(
-    task: Annotated[str, typer.Argument(help="What is wanted, in plain words; name files to put them in context.")],
+    task: Annotated[
+        str, typer.Argument(help="What is wanted, in plain words; name files to put them in context.")
+    ],
     files: Annotated[list[str] | None, typer.Argument(help="Files to put in context.")] = None,
     workspace: WorkspaceOption = None,
     proposers: Proposers = None,
@@ -140,7 +144,9 @@ def explain(
 @app.command()
 def judge(
     task: Annotated[str, typer.Argument(help="What the candidates were to do.")],
-    candidates: Annotated[list[Path], typer.Argument(help="Files, one candidate answer or patch each; two or more.")],
+    candidates: Annotated[
+        list[Path], typer.Argument(help="Files, one candidate answer or patch each; two or more.")
+    ],
     workspace: WorkspaceOption = None,
     consensus: Consensus = None,
     engine: Engines = None,
@@ -185,7 +191,12 @@ def _start(
     from naestro.types import Origin
 
     command = Command(
-        name=name, task=task, workspace=str(_folder(workspace)), origin=Origin.CLI, settings=settings, seed=seed
+        name=name,
+        task=task,
+        workspace=str(_folder(workspace)),
+        origin=Origin.CLI,
+        settings=settings,
+        seed=seed,
     )
     _finish(start(command, Watch.of(as_json=as_json, yes=yes)))
 
@@ -208,9 +219,15 @@ def resume(
 def patch(
     run: RunArgument,
     step: StepArgument,
-    file: Annotated[Path | None, typer.Option(help="The new text; without it $EDITOR opens the old one.")] = None,
-    target: Annotated[str, typer.Option(help="`output`, or the name of an input such as `prompt`.")] = "output",
-    go_on: Annotated[bool, typer.Option("--resume/--no-resume", help="Go on with the run afterwards.")] = False,
+    file: Annotated[
+        Path | None, typer.Option(help="The new text; without it $EDITOR opens the old one.")
+    ] = None,
+    target: Annotated[
+        str, typer.Option(help="`output`, or the name of an input such as `prompt`.")
+    ] = "output",
+    go_on: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on with the run afterwards.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Change what a step was given or gave; what depends on it runs again."""
@@ -237,7 +254,9 @@ def rerun(
 @app.command()
 def fork(
     run: RunArgument,
-    at: Annotated[str | None, typer.Option(help="The first step to run again; all others keep their outputs.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="The first step to run again; all others keep their outputs.")
+    ] = None,
     go_on: Annotated[bool, typer.Option("--resume/--no-resume", help="Start the new run at once.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -251,8 +270,12 @@ def fork(
 @app.command()
 def replay(
     run: RunArgument = "last",
-    execute: Annotated[bool, typer.Option("--execute", help="Make every call again and show what differs.")] = False,
-    speed: Annotated[float | None, typer.Option(min=0.1, help="Keep the recorded pauses, this much faster.")] = None,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="Make every call again and show what differs.")
+    ] = False,
+    speed: Annotated[
+        float | None, typer.Option(min=0.1, help="Keep the recorded pauses, this much faster.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a recorded run again, without any call; with --execute, run it again and compare."""
@@ -302,7 +325,9 @@ def runs(
 @runs_app.command("prune")
 def runs_prune(
     keep_days: Annotated[float | None, typer.Option(min=0, help="Delete ended runs older than this.")] = None,
-    max_size_mb: Annotated[float | None, typer.Option(min=0, help="Delete the oldest until the journal fits.")] = None,
+    max_size_mb: Annotated[
+        float | None, typer.Option(min=0, help="Delete the oldest until the journal fits.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from naestro.runs.replay import Difference
 from naestro.types import Delta, Digest, Event, Json, Origin, RunInfo, Value
 
+__all__ = ["Client", "Command", "Difference", "EngineStatus"]
 
-class Command(Value, kw_only=True):
+
+class Command(Value, kw_only=True, frozen=True):
     """What a person asks for."""
 
     name: str
@@ -27,17 +30,7 @@ class Command(Value, kw_only=True):
     """Makes a run repeatable; None draws one."""
 
 
-class Difference(Value, kw_only=True):
-    """Where two runs of one command part."""
-
-    step: str
-    what: str
-    """`output`, `missing`, `added` or `state`."""
-    diff: str
-    """A unified diff, or one sentence."""
-
-
-class EngineStatus(Value, kw_only=True):
+class EngineStatus(Value, kw_only=True, frozen=True):
     """One engine of the settings, and whether it can answer."""
 
     name: str
@@ -59,7 +52,7 @@ class Client(Protocol):
         """Go on with a run that stopped, was cancelled, failed or was patched; its whole id."""
         ...
 
-    async def list(self, *, limit: int = 50, workspace: str | None = None) -> list[RunInfo]:
+    async def runs(self, *, limit: int = 50, workspace: str | None = None) -> list[RunInfo]:
         """The latest runs, newest first."""
         ...
 

@@ -5,35 +5,22 @@ journal: `app` hands both over. A run works in a task of the client's task group
 """
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from anyio.abc import TaskGroup
 
 from naestro.client.api import Command, Difference, EngineStatus
+from naestro.client.working import Working
 from naestro.commands.undo import undo_change
 from naestro.errors import RunStateError
 from naestro.runs import fork, interrupts, replay
-from naestro.runs.execution import Execution
-from naestro.runs.history import ENDINGS, History
+from naestro.runs.execution import Flow
+from naestro.runs.history import History
 from naestro.runs.journal import Journal
 from naestro.runs.run import Run
 from naestro.types import Delta, Digest, Event, Json, RunInfo, RunStarted, RunStatus, Value
-
-Flow = Callable[[Run], Awaitable[Value]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """A run that this process works on."""
-
-    execution: Execution
-    last_seq: int
-    """The newest event when the work began: an ending after it ends this work."""
-
-    def is_ended_by(self, event: Event) -> bool:
-        return event.seq > self.last_seq and type(event.data) in ENDINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +42,7 @@ class LocalClient:
         """Work on runs in `tasks`, which the caller owns and ends."""
         self._core = core
         self._journal = core.journal
-        self._tasks = tasks
-        self._working: dict[str, _Work] = {}
+        self._working = Working(core.journal, tasks)
 
     async def start(self, command: Command) -> str:
         """Start a run; its id."""
@@ -69,7 +55,8 @@ class LocalClient:
             settings=settings,
             seed=command.seed if command.seed is not None else secrets.randbelow(2**31),
         )
-        return self._work(await self._journal.create_run(started), started, last_seq=1)
+        run = await self._journal.create_run(started)
+        return self._working.begin(run, self._flow_of(started), last_seq=1)
 
     async def resume(self, run: str) -> str:
         """Go on with a run; its whole id. Raises `RunStateError` when it works or has finished."""
@@ -83,9 +70,9 @@ class LocalClient:
             )
         history = History.of(await self.history(info.id))
         assert history.started is not None
-        return self._work(info.id, history.started, last_seq=history.last_seq)
+        return self._working.begin(info.id, self._flow_of(history.started), last_seq=history.last_seq)
 
-    async def list(self, *, limit: int = 50, workspace: str | None = None) -> list[RunInfo]:
+    async def runs(self, *, limit: int = 50, workspace: str | None = None) -> list[RunInfo]:
         """The latest runs, newest first."""
         return await self._journal.read(self._journal.reader.runs, limit, workspace)
 
@@ -97,19 +84,17 @@ class LocalClient:
         """The recorded events after number `after`, in order."""
         return await self._journal.read(self._journal.reader.events, run, after)
 
-    @asynccontextmanager
-    async def events(self, run: str, after: int = 0) -> AsyncGenerator[AsyncIterator[Event | Delta]]:
+    def events(self, run: str, after: int = 0) -> AbstractAsyncContextManager[AsyncIterator[Event | Delta]]:
         """Follow a run until it ends or stops; ends at once when nobody works on it."""
-        async with aclosing(self._follow(run, after)) as stream:
-            yield stream
+        return self._working.follow(run, after)
 
     async def cancel(self, run: str, reason: str) -> None:
         """Stop a run's work at once; returns when that is recorded."""
-        await self._execution(run).cancel(reason)
+        await self._working.cancel(run, reason)
 
     async def park(self, run: str) -> None:
         """Stop working on a run without cancelling it."""
-        await self._execution(run).stop("parked")
+        await self._working.park(run)
 
     async def respond(self, run: str, interrupt: str, answer: str, *, by: str) -> None:
         """Answer an interrupt."""
@@ -136,8 +121,7 @@ class LocalClient:
 
     async def compare(self, before: str, after: str) -> list[Difference]:
         """Where two runs differ, step by step."""
-        found = await self._journal.read(replay.compare, self._journal.reader, before, after)
-        return [Difference(step=one.step, what=one.kind, diff=one.diff) for one in found]
+        return await self._journal.read(replay.compare, self._journal.reader, before, after)
 
     async def artifact(self, digest: Digest) -> bytes:
         """A recorded blob."""
@@ -151,49 +135,9 @@ class LocalClient:
         """The engines that the settings of a workspace name."""
         return await self._core.engines(workspace)
 
-    def _work(self, run: str, started: RunStarted, *, last_seq: int) -> str:
-        """Begin to work on a run in a task of its own."""
-        work = _Work(Execution(self._journal, run), last_seq)
-        self._working[run] = work
-        self._tasks.start_soon(self._run, run, started, work.execution, name=f"run {run}")
-        return run
-
-    async def _run(self, run: str, started: RunStarted, execution: Execution) -> None:
-        try:
-            await execution.run(self._flow_of(started))
-        finally:
-            del self._working[run]
-
     def _flow_of(self, started: RunStarted) -> Flow:
         async def flow(run: Run) -> Value:
             async with self._core.flow(started) as work:
                 return await work(run)
 
         return flow
-
-    def _execution(self, run: str) -> Execution:
-        if run not in self._working:
-            raise RunStateError(f"Nobody works on the run {run} here.")
-        return self._working[run].execution
-
-    async def _follow(self, run: str, after: int) -> AsyncGenerator[Event | Delta]:
-        """What is recorded after `after`, then what comes; a reader that fell behind reads on from the journal."""
-        seen = after
-        while True:
-            async with self._journal.live(run) as live:
-                work = self._working.get(run)
-                for event in await self.history(run, seen):
-                    seen = event.seq
-                    yield event
-                    if work is not None and work.is_ended_by(event):
-                        return
-                if work is None:
-                    return
-                async for item in live:
-                    if isinstance(item, Delta):
-                        yield item
-                    elif item.seq > seen:
-                        seen = item.seq
-                        yield item
-                        if work.is_ended_by(item):
-                            return

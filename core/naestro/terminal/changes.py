@@ -2,22 +2,24 @@
 
 import os
 import shlex
+import subprocess
 import sys
 import tempfile
-from itertools import pairwise
+from contextlib import aclosing
 from pathlib import Path
 
-import anyio
+import anyio.to_thread
 
-from naestro.app import open_client, open_store
+from naestro.app import open_client
 from naestro.client.api import Client, Difference
+from naestro.config import editor, environment_for_child
 from naestro.errors import InputError
-from naestro.runs.history import History, between_ms
+from naestro.runs.history import History
+from naestro.runs.replay import replay_events
 from naestro.terminal.exits import Exit
-from naestro.terminal.watch import BY, Watch, follow, go_on, print_json
-
-MAX_PAUSE_S = 5.0
-"""A recorded pause longer than this is cut when a run is shown again: nobody wants to wait a weekend twice."""
+from naestro.terminal.plain import print_json
+from naestro.terminal.store import open_store
+from naestro.terminal.watch import BY, Watch, follow, go_on
 
 
 async def patch_step(run: str, step: str, target: str, file: Path | None, watch: Watch | None) -> int:
@@ -54,15 +56,11 @@ async def _go_on_or_say(client: Client, run: str, watch: Watch | None, done: str
 
 async def replay_recorded(run: str, speed: float | None, watch: Watch) -> int:
     """Show the recorded events again; no call is made."""
-    with open_store() as reader:
-        events = reader.events(reader.run(run).id)
     printer = watch.printer()
-    for event in events[:1]:
-        printer.show(event)
-    for before, event in pairwise(events):
-        if speed is not None:
-            await anyio.sleep(min(MAX_PAUSE_S, between_ms(before.time, event.time) / 1000 / speed))
-        printer.show(event)
+    with open_store() as reader:
+        async with aclosing(replay_events(reader, reader.run(run).id, speed=speed)) as events:
+            async for event in events:
+                printer.show(event)
     printer.close()
     return Exit.OK
 
@@ -85,7 +83,7 @@ def _tell(before: str, after: str, differences: list[Difference], watch: Watch) 
         print_json({"before": before, "after": after, "differences": differences})
         return
     for one in differences:
-        print(f"{one.step}: {one.what}\n{one.diff}")
+        print(f"{one.step}: {one.kind}\n{one.diff}")
     print(f"{before} and {after}: {len(differences) or 'no'} differences.")
 
 
@@ -104,26 +102,32 @@ def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read as text: {error}.", hint="Name a readable UTF-8 file.") from error
+        raise InputError(
+            f"{file} cannot be read as text: {error}.", hint="Name a readable UTF-8 file."
+        ) from error
 
 
 async def _edited(client: Client, run: str, step: str, target: str) -> str:
     """What the person makes of the recorded text in their editor. Raises `InputError` when it stays the same."""
-    from naestro.config import editor, environment_for_child
-
     revision = History.of(await client.history(run)).step(step).last
     digest = revision.output if target == "output" else getattr(revision.inputs.get(target), "value", None)
     if digest is None:
-        raise InputError(f"The step {step} has no {target} yet.", hint=f"`naestro trace {run} --step {step}` shows it.")
-    old = (await client.artifact(digest)).decode("utf-8", "replace")
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, f"{step}.{target}.txt")
-        file.write_text(old, encoding="utf-8")
-        command = [*shlex.split(editor()), os.fspath(file)]
-        await anyio.run_process(
-            command, stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr, env=environment_for_child(), check=False
+        raise InputError(
+            f"The step {step} has no {target} yet.", hint=f"`naestro trace {run} --step {step}` shows it."
         )
-        new = _read(file)
+    old = (await client.artifact(digest)).decode("utf-8", "replace")
+    new = await anyio.to_thread.run_sync(_edit, old, f"{step}.{target}.txt")
     if new == old:
-        raise InputError("Nothing was changed in the editor.", hint="Save another text, or name one with --file.")
+        raise InputError(
+            "Nothing was changed in the editor.", hint="Save another text, or name one with --file."
+        )
     return new
+
+
+def _edit(text: str, name: str) -> str:
+    """What the person's editor makes of `text`."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, name)
+        file.write_text(text, encoding="utf-8")
+        subprocess.run([*shlex.split(editor()), os.fspath(file)], env=environment_for_child(), check=False)
+        return _read(file)

@@ -29,7 +29,10 @@ class LivePrinter:
         self._events: list[Event] = []
         self._tails: dict[str, str] = {}
         self._live = Live(
-            console=self._console, get_renderable=self._picture, refresh_per_second=REFRESH_PER_S, transient=False
+            console=self._console,
+            get_renderable=self._picture,
+            refresh_per_second=REFRESH_PER_S,
+            transient=False,
         )
         self._is_drawing = False
 
@@ -65,7 +68,11 @@ class LivePrinter:
         history = History.of(self._events)
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         lines = [
-            Text(f"  {name}: {_last_line(tail, self._console.width - len(name) - 6)}", style="dim", no_wrap=True)
+            Text(
+                f"  {name}: {_last_line(tail, self._console.width - len(name) - 6)}",
+                style="dim",
+                no_wrap=True,
+            )
             for name, tail in self._tails.items()
             if name in history.steps and history.steps[name].state is StepState.RUNNING
         ]

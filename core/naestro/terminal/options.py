@@ -19,13 +19,19 @@ class ConsensusKind(StrEnum):
 
 WorkspaceOption = Annotated[
     Path | None,
-    typer.Option("--workspace", "-C", help="Folder to work in; its workspace is found from there.", show_default="."),
+    typer.Option(
+        "--workspace", "-C", help="Folder to work in; its workspace is found from there.", show_default="."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: events one a line, lists as one document.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes where the run asks before it writes.")]
 Proposers = Annotated[int | None, typer.Option("--proposers", min=1, max=16, help="How many propose.")]
-Consensus = Annotated[ConsensusKind | None, typer.Option("--consensus", help="How a tie among candidates is decided.")]
-Engines = Annotated[list[str] | None, typer.Option("--engine", "-e", help="Engine to use, repeatable, in order.")]
+Consensus = Annotated[
+    ConsensusKind | None, typer.Option("--consensus", help="How a tie among candidates is decided.")
+]
+Engines = Annotated[
+    list[str] | None, typer.Option("--engine", "-e", help="Engine to use, repeatable, in order.")
+]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, max=2**31 - 1, help="Makes the run repeatable.")]
 RunArgument = Annotated[str, typer.Argument(help="A run's id, a unique beginning of one, or `last`.")]
 

@@ -9,7 +9,8 @@ from html import escape
 
 import msgspec
 
-from naestro.council.verdict import CERTAINTY_TEXT, CouncilResult
+from naestro.council.execute import Evidence
+from naestro.council.verdict import CERTAINTY_TEXT, CouncilResult, Finding
 from naestro.runs.history import History
 from naestro.runs.records import CallRecord, RevisionRecord, StepRecord
 from naestro.terminal.page_style import STYLE
@@ -40,7 +41,7 @@ def page(info: RunInfo, events: Sequence[Event], artifact: Artifact) -> str:
     return "\n".join(
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src \'unsafe-inline\'">',
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>",
             *body,
@@ -83,22 +84,26 @@ def _result(history: History, artifact: Artifact) -> Iterator[str]:
     if verdict.is_tie:
         yield f"<p>Tied: {escape(', '.join(verdict.tied))}.</p>"
     yield from _list("Evidence", [_evidence(piece) for piece in result.evidence])
-    yield from _list("Votes", [f"{v.judge} ({v.engine}): {v.choice or 'abstains'}. {v.reason}" for v in verdict.votes])
-    yield from _list("Dissent", [f"{d.source} for {d.candidate}: {d.text}" for d in verdict.dissent])
     yield from _list(
-        "Findings",
-        [f"{f.candidate}, {f.severity}, {f.standing}: {f.path}:{f.line} {f.claim} ({f.critic})" for f in result.findings],
+        "Votes", [f"{v.judge} ({v.engine}): {v.choice or 'abstains'}. {v.reason}" for v in verdict.votes]
+    )
+    yield from _list("Dissent", [f"{d.source} for {d.candidate}: {d.text}" for d in verdict.dissent])
+    yield from _list("Findings", [_finding(one) for one in result.findings])
+
+
+def _evidence(piece: Evidence) -> str:
+    return f"{'pass' if piece.is_passed else 'FAIL'} {piece.check} {piece.path or ''} {piece.detail}"
+
+
+def _finding(one: Finding) -> str:
+    return (
+        f"{one.candidate}, {one.severity}, {one.standing}: {one.path}:{one.line} {one.claim} ({one.critic})"
     )
 
 
-def _evidence(piece: object) -> str:
-    check, passed = getattr(piece, "check", ""), getattr(piece, "is_passed", False)
-    place, detail = getattr(piece, "path", None) or "", getattr(piece, "detail", "")
-    return f"{'pass' if passed else 'FAIL'} {check} {place} {detail}"
-
-
 def _numbers(fall: Waterfall) -> Iterator[str]:
-    yield '<div class="fall"><table><tr><th>step<th>state<th>engine<th>time<th>first token<th>prompt<th>cached<th>new<th>cost'
+    columns = ("step", "state", "engine", "time", "first token", "prompt", "cached", "new", "cost")
+    yield '<div class="fall"><table><tr>' + "".join(f"<th>{column}" for column in columns)
     for bar in fall.bars:
         first = seconds(bar.first_token_ms) if bar.first_token_ms is not None else ""
         usage, cost = bar.usage, f"${bar.usage.cost_usd:.4f}" if bar.usage.cost_usd else ""

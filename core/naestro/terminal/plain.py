@@ -1,7 +1,6 @@
 """Events as lines: JSON for programs, plain sentences where there is no terminal to draw on."""
 
 import sys
-from collections.abc import Callable
 from typing import Protocol
 
 from naestro import types
@@ -60,13 +59,16 @@ class PlainPrinter:
 
 def describe(event: Event) -> str | None:
     """One line on an event, or None for those that only programs need."""
-    sentence = _SENTENCES.get(type(event.data))
-    if sentence is None:
-        return None
-    said = sentence(event.data)
+    data = event.data
+    said = _run_words(data) or _step_words(data) or _other_words(data)
     if said is None:
         return None
     return f"{event.step:<14} {said}" if event.step else said
+
+
+def print_json(value: object) -> None:
+    """Print `value` as one line of JSON."""
+    print(encode(value).decode())
 
 
 def usage_words(usage: Usage) -> str:
@@ -90,48 +92,57 @@ def seconds(duration_ms: float) -> str:
     return f"{int(duration_ms // 60_000)} min {int(duration_ms % 60_000 // 1000)} s"
 
 
-def _finished(data: types.StepFinished) -> str:
-    parts = [part for part in (usage_words(data.usage), seconds(data.duration_ms)) if part]
-    return f"done: {', '.join(parts)}" if data.copied_from is None else f"kept from {data.copied_from}"
+def _run_words(data: EventData) -> str | None:
+    match data:
+        case types.RunStarted():
+            return f"{data.command} started in {data.workspace}, seed {data.seed}"
+        case types.RunResumed():
+            return "the run goes on"
+        case types.RunStopped():
+            return f"the run is parked: {data.reason}"
+        case types.RunFinished():
+            facts = filter(None, [seconds(data.duration_ms), usage_words(data.usage)])
+            return f"the run finished: {', '.join(facts)}"
+        case types.RunFailed():
+            return f"the run failed: {data.fault.message}"
+        case types.RunCancelled():
+            return f"the run was cancelled: {data.reason}"
+        case _:
+            return None
 
 
-def _started(data: types.StepStarted) -> str | None:
-    if data.engine is None:
-        return None
-    return f"asks {data.engine}" + (f" ({data.route})" if data.route else "")
+def _step_words(data: EventData) -> str | None:
+    match data:
+        case types.StepStarted(engine=str()):
+            return f"asks {data.engine}" + (f" ({data.route})" if data.route else "")
+        case types.StepFinished(copied_from=None):
+            facts = filter(None, [usage_words(data.usage), seconds(data.duration_ms)])
+            return f"done: {', '.join(facts)}"
+        case types.StepFinished():
+            return f"kept from {data.copied_from}"
+        case types.StepFailed():
+            return f"{'dropped' if data.is_dropped else 'failed'}: {data.fault.message}"
+        case types.StepPatched():
+            return f"{data.target} patched by {data.by}"
+        case types.StepReopened():
+            return f"runs again because of {data.cause}"
+        case _:
+            return None
 
 
-def _failed(data: types.StepFailed) -> str:
-    return f"{'dropped' if data.is_dropped else 'failed'}: {data.fault.message}"
-
-
-def _call_failed(data: types.CallFailed) -> str | None:
-    if data.outcome != "unknown":
-        return None
-    return f"call {data.call} was open when its owner went away: closed as unknown"
-
-
-_SENTENCES: dict[type[EventData], Callable[[object], str | None]] = {}
-
-
-def _sentence(kind: type[EventData], say: Callable[..., str | None]) -> None:
-    _SENTENCES[kind] = say
-
-
-_sentence(types.RunStarted, lambda data: f"{data.command} started in {data.workspace}, seed {data.seed}")
-_sentence(types.RunResumed, lambda data: "run goes on")
-_sentence(types.RunStopped, lambda data: f"run parked: {data.reason}")
-_sentence(types.RunFinished, lambda data: f"run finished in {seconds(data.duration_ms)}, {usage_words(data.usage)}")
-_sentence(types.RunFailed, lambda data: f"run failed: {data.fault.message}")
-_sentence(types.RunCancelled, lambda data: f"run cancelled: {data.reason}")
-_sentence(types.StepStarted, _started)
-_sentence(types.StepFinished, _finished)
-_sentence(types.StepFailed, _failed)
-_sentence(types.StepPatched, lambda data: f"{data.target} patched by {data.by}")
-_sentence(types.StepReopened, lambda data: f"runs again because of {data.cause}")
-_sentence(types.CallFailed, _call_failed)
-_sentence(types.InterruptOpened, lambda data: f"waits: {data.question}")
-_sentence(types.InterruptAnswered, lambda data: f"answered {data.answer!r} by {data.by}")
-_sentence(types.Notice, lambda data: f"{data.level}: {data.text}")
-_sentence(types.PatchApplied, lambda data: f"patch applied to {', '.join(data.paths)}")
-_sentence(types.PatchUndone, lambda data: f"patch undone in {', '.join(data.paths)}")
+def _other_words(data: EventData) -> str | None:
+    match data:
+        case types.CallFailed(outcome="unknown"):
+            return f"the call {data.call} was open when its owner went away: closed as unknown"
+        case types.InterruptOpened():
+            return f"waits: {data.question}"
+        case types.InterruptAnswered():
+            return f"answered {data.answer!r} by {data.by}"
+        case types.Notice():
+            return f"{data.level}: {data.text}"
+        case types.PatchApplied():
+            return f"patch applied to {', '.join(data.paths)}"
+        case types.PatchUndone():
+            return f"patch undone in {', '.join(data.paths)}"
+        case _:
+            return None

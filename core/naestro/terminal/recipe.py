@@ -61,7 +61,9 @@ def read_recipe(file: Path) -> Recipe:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise InputError(f"{file} does not describe a run: {error}.", hint=_HINT) from error
     if head.command not in COMMANDS:
-        raise InputError(f"{file}: command is {head.command!r}, not one of {', '.join(COMMANDS)}.", hint=_HINT)
+        raise InputError(
+            f"{file}: command is {head.command!r}, not one of {', '.join(COMMANDS)}.", hint=_HINT
+        )
     settings = {name: value for name, value in raw.items() if name not in _Head.__struct_fields__}
     task: dict[str, Json] = {"text": head.task.text}
     if head.command == "judge":

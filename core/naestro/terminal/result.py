@@ -64,4 +64,8 @@ def _footer(result: CouncilResult) -> Iterator[str]:
     for voice in verdict.dissent[:MAX_DISSENT]:
         yield f"  dissent of {voice.source} for {voice.candidate}: {' '.join(printable(voice.text).split())[:200]}"
     if result.patch:
-        yield "the patch was applied; `naestro undo` takes it back" if result.is_applied else "the patch was not applied"
+        yield (
+            "the patch was applied; `naestro undo` takes it back"
+            if result.is_applied
+            else "the patch was not applied"
+        )

@@ -7,13 +7,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from naestro.app import diagnosis
+from naestro.commands.doctor import diagnose
 from naestro.config import load_settings
 from naestro.policy.trust import is_trusted, trust, untrust
 from naestro.policy.workspace import Workspace
 from naestro.terminal.exits import Exit
+from naestro.terminal.plain import print_json
 from naestro.terminal.step import printable
-from naestro.terminal.watch import print_json
 
 
 def show_settings(folder: Path, *, as_json: bool) -> None:
@@ -29,7 +29,9 @@ def show_settings(folder: Path, *, as_json: bool) -> None:
             table.add_column(column, overflow="fold")
         for row in rows:
             style = "dim" if row.source.place == "default" else ""
-            table.add_row(Text(row.key, style=style), Text(printable(row.value), style=style), Text(str(row.source)))
+            table.add_row(
+                Text(row.key, style=style), Text(printable(row.value), style=style), Text(str(row.source))
+            )
         Console().print(table)
     for warning in loaded.warnings:
         print(f"! {warning}", file=sys.stderr)
@@ -51,7 +53,7 @@ def trust_workspace(folder: Path, *, is_revoked: bool) -> None:
 
 async def show_diagnosis(folder: Path, *, as_json: bool) -> int:
     """Print every check with its outcome; `Exit.FAILED` when one fails."""
-    checks = await diagnosis(folder)
+    checks = await diagnose(settings_of(Workspace.find(folder).root))
     for check in checks:
         if as_json:
             print_json(check)

@@ -15,7 +15,9 @@ Artifact = Callable[[Digest], bytes]
 
 def step_text(step: StepRecord, reader: Reader) -> Group:
     """Everything recorded of `step`, oldest revision first."""
-    return Group(*(line for revision in step.revisions for line in _revision(step, revision, reader.artifact)))
+    return Group(
+        *(line for revision in step.revisions for line in _revision(step, revision, reader.artifact))
+    )
 
 
 def _revision(step: StepRecord, revision: RevisionRecord, artifact: Artifact) -> Iterator[Text]:

@@ -4,12 +4,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from naestro.app import open_store, open_writer
 from naestro.runs.retention import prune
 from naestro.terminal.exits import Exit
-from naestro.terminal.plain import usage_words
+from naestro.terminal.plain import print_json, usage_words
 from naestro.terminal.step import printable
-from naestro.terminal.watch import print_json
+from naestro.terminal.store import open_store, open_writer
 from naestro.types import RunInfo, RunStatus
 
 STATUS_STYLES = {
@@ -55,7 +54,9 @@ def _cells(info: RunInfo) -> list[Text]:
     ]
 
 
-async def prune_runs(*, keep_days: float | None, max_size_mb: float | None, is_dry: bool, as_json: bool) -> int:
+async def prune_runs(
+    *, keep_days: float | None, max_size_mb: float | None, is_dry: bool, as_json: bool
+) -> int:
     """Delete ended runs by age or size, by default as the settings say."""
     async with open_writer("naestro runs prune") as (journal, settings):
         days = keep_days if keep_days is not None else (settings.journal.keep_days or None)
@@ -64,6 +65,5 @@ async def prune_runs(*, keep_days: float | None, max_size_mb: float | None, is_d
     if as_json:
         print_json(report)
     else:
-        verb = "would delete" if is_dry else "deleted"
-        print(f"{verb} {len(report.runs)} runs; {report}")
+        print(report)
     return Exit.OK

@@ -9,13 +9,13 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from naestro.app import open_store
 from naestro.errors import InputError
 from naestro.runs.history import History
 from naestro.runs.reader import Reader
 from naestro.runs.records import StepState
 from naestro.terminal.exits import Exit
 from naestro.terminal.plain import JsonPrinter, seconds
+from naestro.terminal.store import open_store
 from naestro.terminal.waterfall import Bar, Waterfall, waterfall
 from naestro.types import Event, RunInfo, RunStatus, encode
 
@@ -33,7 +33,9 @@ STATE_STYLES = {
 }
 
 
-async def show_trace(run: str, *, is_following: bool, html: Path | None, step: str | None, as_json: bool) -> int:
+async def show_trace(
+    run: str, *, is_following: bool, html: Path | None, step: str | None, as_json: bool
+) -> int:
     """Show a run in the asked form; the exit code."""
     with open_store() as reader:
         info = reader.run(run)
@@ -56,10 +58,10 @@ def table(info: RunInfo, events: Sequence[Event], *, now: str | None = None) -> 
     """The waterfall of a run as a table for a terminal."""
     fall = waterfall(events, now=now)
     grid = Table(box=None, pad_edge=False, expand=False, title=_title(info, fall), title_justify="left")
-    for name, justify in (("step", "left"), ("engine", "left"), ("", "left"), ("time", "right"),
-                          ("first", "right"), ("prompt", "right"), ("cached", "right"), ("new", "right"),
-                          ("cost", "right")):
-        grid.add_column(name, justify=justify, no_wrap=name != "", header_style="dim")
+    for name in ("step", "engine", ""):
+        grid.add_column(name, no_wrap=True, header_style="dim")
+    for name in ("time", "first", "prompt", "cached", "new", "cost"):
+        grid.add_column(name, justify="right", no_wrap=True, header_style="dim")
     for bar in fall.bars:
         grid.add_row(*_cells(bar, fall.total_ms))
         if bar.note:
@@ -117,7 +119,9 @@ def _write_page(reader: Reader, info: RunInfo, html: Path) -> None:
     try:
         html.write_text(document, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{html} cannot be written: {error.strerror}.", hint="Name a file that you can write.") from error
+        raise InputError(
+            f"{html} cannot be written: {error.strerror}.", hint="Name a file that you can write."
+        ) from error
     print(f"{html}: {len(document.encode()) // 1024 + 1} KiB")
 
 

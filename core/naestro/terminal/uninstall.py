@@ -64,4 +64,6 @@ def _delete(path: Path) -> None:
     try:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     except OSError as error:
-        raise InputError(f"{path} cannot be deleted: {error.strerror}.", hint="Mend its permissions.") from error
+        raise InputError(
+            f"{path} cannot be deleted: {error.strerror}.", hint="Mend its permissions."
+        ) from error

@@ -12,7 +12,7 @@ from naestro.app import open_client
 from naestro.client.api import Client, Command
 from naestro.terminal.exits import Exit, exit_for_fault, exit_for_status
 from naestro.terminal.plain import JsonPrinter, PlainPrinter, Printer
-from naestro.types import Delta, Event, InterruptOpened, RunFinished, RunStatus, encode
+from naestro.types import Delta, Event, InterruptOpened, RunFinished, RunStatus
 
 BY = "cli"
 """Who answers and patches, as the journal tells it."""
@@ -84,7 +84,9 @@ async def _draw(
             await _answer(client, run, watch, printer, event.data)
 
 
-async def _answer(client: Client, run: str, watch: Watch, printer: Printer, question: InterruptOpened) -> None:
+async def _answer(
+    client: Client, run: str, watch: Watch, printer: Printer, question: InterruptOpened
+) -> None:
     """Answer from the options, else ask the person, else leave the run waiting."""
     answer = watch.answer
     if answer is None and watch.is_drawn:
@@ -144,7 +146,10 @@ async def _end(client: Client, run: str, watch: Watch) -> int:
         return Exit.OK
     if info.status is RunStatus.FAILED and info.fault is not None:
         print(f"naestro: {info.fault.message}\n  {info.fault.hint}", file=sys.stderr)
-        print(f"  `naestro trace {info.id}` shows the run, `naestro resume {info.id}` tries again.", file=sys.stderr)
+        print(
+            f"  `naestro trace {info.id}` shows the run, `naestro resume {info.id}` tries again.",
+            file=sys.stderr,
+        )
         return exit_for_fault(info.fault.code)
     how = "waits for an answer" if info.status is RunStatus.WAITING else f"is {info.status.value}"
     print(f"The run {info.id} {how}; `naestro resume {info.id}` goes on.", file=sys.stderr)
@@ -160,8 +165,3 @@ async def _show_result(client: Client, run: str, watch: Watch) -> None:
     finished = next(e.data for e in reversed(await client.history(run)) if isinstance(e.data, RunFinished))
     show_result(msgspec.json.decode(await client.artifact(finished.result), type=CouncilResult))
     print(f"`naestro trace {run}` shows how it came to that.", file=sys.stderr)
-
-
-def print_json(value: object) -> None:
-    """Print `value` as one line of JSON."""
-    print(encode(value).decode())
