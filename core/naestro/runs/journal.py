@@ -38,10 +38,10 @@ Ts = TypeVarTuple("Ts")
 class Journal:
     """The journal in the hands of its owner; `open_journal` makes it."""
 
-    def __init__(self, home: Path, fence: int, writer: Writer, feed: Feed, clock: Clock) -> None:
+    def __init__(self, home: Path, store: Store, writer: Writer, feed: Feed, clock: Clock) -> None:
         """Use `open_journal`."""
         self.home = home
-        self.fence = fence
+        self.fence = store.fence
         """This owner's number, larger than any before."""
         self.reader = Reader(home, is_owned=lambda: True)
         self._writer = writer
@@ -50,8 +50,7 @@ class Journal:
         self._limiter = anyio.CapacityLimiter(1)
         self.pruned: PruneReport | None = None
         """What was deleted on opening because the journal was larger than it may be."""
-        newest = self.reader.runs(limit=1)
-        self._ids = RunIds(newest[0].id if newest else None)
+        self._ids = RunIds(store.newest_run)
 
     def close(self) -> None:
         """End every live stream and let go of the reader; `open_journal` calls it."""
@@ -121,13 +120,13 @@ async def open_journal(
         JournalTooNew: A newer version wrote it.
         JournalUnwritable: The folder or the file cannot be made or written.
     """
-    with _owned(home, holder) as (store, fence):
+    with _owned(home, holder) as store:
         feed = Feed()
         writer = Writer(store, feed.publish_written)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(writer.serve)
-                with closing(writer), closing(Journal(home, fence, writer, feed, clock)) as journal:
+                with closing(writer), closing(Journal(home, store, writer, feed, clock)) as journal:
                     if max_size_bytes is not None:
                         journal.pruned = await prune(journal, max_size_bytes=max_size_bytes)
                     yield journal
@@ -138,7 +137,7 @@ async def open_journal(
 
 
 @contextmanager
-def _owned(home: Path, holder: str) -> Generator[tuple[Store, int]]:
+def _owned(home: Path, holder: str) -> Generator[Store]:
     path = home / FILE_NAME
     with ExitStack() as held:
         with mapped_errors(path):
@@ -148,5 +147,5 @@ def _owned(home: Path, holder: str) -> Generator[tuple[Store, int]]:
             path.chmod(FILE_MODE)
             connection = held.enter_context(closing(connect(path)))
             prepare(connection, path, rebuild)
-            fence = bump_fence(connection)
-        yield Store(connection, path, fence), fence
+            store = Store(connection, path, bump_fence(connection))
+        yield store

@@ -136,9 +136,12 @@ class Reader:
 
     def damage(self) -> list[str]:
         """What a full check of the file finds wrong, in SQLite's words; empty when it is sound. Reads all of it."""
-        with self._reading() as tx:
-            findings = [finding for (finding,) in tx.execute("PRAGMA integrity_check")]
-            return [] if findings == ["ok"] else findings
+        try:
+            with self._reading() as tx:
+                findings = [finding for (finding,) in tx.execute("PRAGMA integrity_check")]
+        except JournalCorrupt as error:
+            return [error.message]
+        return [] if findings == ["ok"] else findings
 
     def _infos(self, tx: sqlite3.Connection, rest: str, values: list[object]) -> list[RunInfo]:
         rows: list[tuple[RunValues, int, str]] = [

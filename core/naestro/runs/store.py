@@ -104,7 +104,9 @@ class Store:
         """Write through `connection` as the owner `fence`; `path` is for messages."""
         self._connection = connection
         self._path = path
-        self._fence = fence
+        self.fence = fence
+        self.newest_run: str | None = connection.execute("SELECT max(id) FROM ids").fetchone()[0]
+        """The largest id when this owner began."""
         self._pending = _Pending()
         self._runs: dict[str, RunRow] = {}
         self._number: int | None = None
@@ -172,9 +174,9 @@ class Store:
         self._release_ended(writes)
 
     def _check_owner(self, tx: sqlite3.Connection) -> None:
-        if (newest := current_fence(tx)) != self._fence:
+        if (newest := current_fence(tx)) != self.fence:
             raise StaleAttempt(
-                f"This process (owner {self._fence}) no longer owns the journal {self._path}: "
+                f"This process (owner {self.fence}) no longer owns the journal {self._path}: "
                 f"owner {newest} took it over. Nothing was kept.",
                 hint="End this process; the other one goes on with the runs.",
             )
@@ -211,7 +213,7 @@ class Store:
     def _append(self, write: Write, row: RunRow, number: int) -> None:
         """Number the drafts of `write` and note their rows: the hot path, so it looks things up once."""
         time_ms = max(write.time_ms, row.updated_ms)
-        time, run, fence, rows = self._told(time_ms), row.id, self._fence, self._pending.events
+        time, run, fence, rows = self._told(time_ms), row.id, self.fence, self._pending.events
         for draft, text in zip(write.drafts, write.texts, strict=True):
             number += 1
             self._pending.fold(row, draft, time_ms, fence)
@@ -242,7 +244,7 @@ class Store:
         if isinstance(begins, RunStarted):
             if row is not None:
                 raise RunStateError(f"The run {write.run} has begun already.")
-            return first_row(begins, write.run, write.time_ms, self._fence)
+            return first_row(begins, write.run, write.time_ms, self.fence)
         if row is None:
             raise NotInJournal(f"No run {write.run} is in the journal.")
         return row
