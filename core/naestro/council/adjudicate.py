@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from naestro.config import Consensus
 from naestro.council.consensus import agree, clusters, independent, leaders, tally
 from naestro.council.judge import ask_judges
 from naestro.council.ladder import (
@@ -36,7 +37,7 @@ NO_OUTCOMES = "No verified outcome is recorded yet, so all engines weigh the sam
 class Case:
     """All that a verdict is made of."""
 
-    consensus: str
+    consensus: Consensus
     candidates: Sequence[Candidate]
     left: Sequence[Candidate]
     """Those that are left after the ladder, in order."""

@@ -31,7 +31,7 @@ _LIST_REST = re.compile(r"(?<=[(\[])\s*[,;]\s*|\s*[,;]\s*(?=[)\]])")
 _GONE = "\x00"
 
 
-class Citation(Value):
+class Citation(Value, frozen=True):
     """Lines of a file of the workspace, which exist."""
 
     path: str
@@ -46,7 +46,7 @@ class Citation(Value):
         return f"{self.path}:{self.start}" + (f"-{self.end}" if self.end != self.start else "")
 
 
-class Cited(Value):
+class Cited(Value, frozen=True):
     """A text whose citations were checked."""
 
     text: str

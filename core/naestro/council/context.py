@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import anyio.to_thread
 
-from naestro.council.budget import estimate_tokens, request_tokens
+from naestro.council.budget import PIECE_LINES, estimate_tokens, request_tokens
 from naestro.council.excerpt import excerpt, words_of
+from naestro.council.prefix import show_spans
 from naestro.council.roles import Role, instruction
 from naestro.council.sitting import Kit, Sitting
 from naestro.council.task import Named, Task, named_ranges
@@ -35,7 +36,7 @@ NAMES_MAX = 40
 """Words of a task that are tried as file names."""
 
 
-class Context(Value):
+class Context(Value, frozen=True):
     """What the council works from: the output of `retrieve`."""
 
     task: str
@@ -55,7 +56,7 @@ class Context(Value):
         if not self.spans:
             return "src/main.py:3-7"
         span = self.spans[0]
-        return f"{span.path}:{span.start}-{min(span.end, span.start + 4)}"
+        return f"{span.path}:{span.start}-{min(span.end, span.start + PIECE_LINES - 1)}"
 
 
 async def retrieve(sitting: Sitting, task: Task, sentence: str, *, must_exist: bool = False) -> Context:
@@ -105,8 +106,8 @@ class _Room:
         """Show what fits of a file, or of a range of it, in at most `room_tokens`."""
         end = min(within.end or len(file.lines), len(file.lines))
         lines = file.lines[within.start - 1 : end]
-        room = min(self.tokens, room_tokens) - estimate_tokens(f"## {file.path}\n")
-        for first, last in excerpt(lines, max(0, room), words):
+        room = min(self.tokens, room_tokens)
+        for first, last in excerpt(lines, room, words, estimate_tokens(f"\n({file.path}:100-112)\n")):
             start = first + within.start - 1
             self.add(_span(file.path, start, lines[first - 1 : last], "named in the task"))
 
@@ -122,8 +123,7 @@ class _Room:
         ):
             return
         lines = span.text.split("\n")
-        room = self.tokens - estimate_tokens(f"## {span.path}\n")
-        while lines and _cost(_span(span.path, span.start, lines, span.why)) > room:
+        while lines and _cost(_span(span.path, span.start, lines, span.why)) > self.tokens:
             lines.pop()
         if self.tokens < ROOM_MIN_TOKENS or not lines:
             self.left_out += 1
@@ -200,8 +200,7 @@ def _span(path: str, start: int, lines: Sequence[str], why: str) -> Span:
 
 
 def _cost(span: Span) -> int:
-    lines = enumerate(span.text.split("\n"), span.start)
-    return sum(estimate_tokens(f"{number} {line}") for number, line in lines)
+    return estimate_tokens(show_spans([span]))
 
 
 def _in_order(spans: Iterable[Span]) -> list[Span]:

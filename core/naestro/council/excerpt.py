@@ -8,7 +8,7 @@ over lines; `context` above decides how much room there is. The real index will 
 import re
 from collections.abc import Iterable, Sequence
 
-from naestro.council.budget import estimate_tokens
+from naestro.council.budget import PIECE_LINES, estimate_tokens
 
 HEAD_LINES = 12
 """A module says in its first lines what it is for."""
@@ -21,6 +21,7 @@ _DEFINITION = re.compile(
     r"^(?P<indent>\s*)(?:export\s+|pub(?:\(\w+\))?\s+|public\s+|private\s+|static\s+|async\s+|default\s+|abstract\s+)*"
     r"(?:def|class|function|func|fn|struct|enum|trait|impl|interface|type|module|namespace)\s+\w"
 )
+_IMPORT = re.compile(r"^(?:import|from|using|#include|use|require)\b")
 _CONSTANT = re.compile(r"^[A-Z][A-Z0-9_]{2,}\b.*=")
 _WORD = re.compile(r"[A-Za-z_]\w+")
 
@@ -30,23 +31,28 @@ def words_of(task: str) -> set[str]:
     return {word.lower() for word in _WORD.findall(task) if len(word) >= WORD_CHARS_MIN}
 
 
-def excerpt(lines: Sequence[str], room_tokens: int, words: Iterable[str] = ()) -> list[tuple[int, int]]:
+def excerpt(
+    lines: Sequence[str], room_tokens: int, words: Iterable[str] = (), range_tokens: int = 0
+) -> list[tuple[int, int]]:
     """The ranges of `lines`, numbered from 1 and inclusive, that fit in about `room_tokens`, best first chosen.
 
-    The whole file where it fits; nothing where there is no room for a single line.
+    The whole file where it fits; nothing where there is no room for a single line. `range_tokens` is what a range
+    costs besides its lines.
     """
-    costs = [estimate_tokens(f"{number} {line}") for number, line in enumerate(lines, 1)]
-    if sum(costs) <= room_tokens:
+    costs = [estimate_tokens(line) for line in lines]
+    if sum(costs) + range_tokens * (1 + len(lines) // PIECE_LINES) <= room_tokens:
         return [(1, len(lines))] if lines else []
     chosen: set[int] = set()
     left = room_tokens
     for group in _ranked(lines, set(words)):
         new = [number for number in group if number not in chosen]
-        cost = sum(costs[number - 1] for number in new)
+        is_apart = not chosen.intersection(range(group[0] - NEAR_LINES, group[-1] + NEAR_LINES + 1))
+        cost = sum(costs[number - 1] for number in new) + range_tokens * is_apart
         if cost <= left:
             chosen.update(new)
             left -= cost
-    return _ranges(chosen)
+    blank = {number for number, line in enumerate(lines, 1) if not line.strip()}
+    return _ranges(chosen, blank)
 
 
 def _ranked(lines: Sequence[str], words: set[str]) -> list[list[int]]:
@@ -58,7 +64,7 @@ def _ranked(lines: Sequence[str], words: set[str]) -> list[list[int]]:
             scored.append((score, -number, group))
     scored.sort(reverse=True)
     groups = [group for _, _, group in scored]
-    body = [[number] for number, line in enumerate(lines, 1) if line.strip()]
+    body = [[number] for number, line in enumerate(lines, 1) if line.strip() and not _IMPORT.match(line)]
     return groups + body
 
 
@@ -67,7 +73,7 @@ def _score(lines: Sequence[str], number: int, line: str, words: set[str]) -> tup
     if definition := _DEFINITION.match(line):
         depth = min(len(definition["indent"]) // 4, 2)
         return 8 - 2 * depth + 4 * min(spoken, 2), _definition(lines, number)
-    if number <= HEAD_LINES and line.strip():
+    if number <= HEAD_LINES and line.strip() and not _IMPORT.match(line):
         return 9, [number]
     if spoken:
         near = range(max(1, number - NEAR_LINES), min(len(lines), number + NEAR_LINES) + 1)
@@ -82,10 +88,14 @@ def _definition(lines: Sequence[str], number: int) -> list[int]:
     return [number, number + 1] if is_explained else [number]
 
 
-def _ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
+def _ranges(numbers: Iterable[int], blank: set[int]) -> list[tuple[int, int]]:
+    """The ranges that `numbers` make; one blank line does not part what it stands between."""
     ranges: list[tuple[int, int]] = []
     for number in sorted(numbers):
-        if ranges and number <= ranges[-1][1] + 1:
+        is_near = bool(ranges) and (
+            number <= ranges[-1][1] + 1 or set(range(ranges[-1][1] + 1, number)) <= blank
+        )
+        if is_near:
             ranges[-1] = (ranges[-1][0], number)
         else:
             ranges.append((number, number))

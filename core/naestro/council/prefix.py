@@ -7,16 +7,16 @@ one user message. Material from files and from models is fenced: it is data, wha
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 
+from naestro.council.budget import PIECE_LINES
 from naestro.council.roles import instruction
 from naestro.engines.engine import Message
 from naestro.index.literal import Span
 from naestro.types import Value
 
 
-class Prefix(Value):
+class Prefix(Value, frozen=True):
     """What every message of a run begins with."""
 
     system: str
@@ -50,17 +50,17 @@ def fence(name: str, text: str) -> str:
 
 
 def show_spans(spans: Sequence[Span]) -> str:
-    """Spans file by file, with the number of each line, so that a model can cite them."""
-    blocks: list[str] = []
-    for path, of_file in groupby(spans, key=lambda span: span.path):
-        shown = ["\n".join(number_lines(span.text.split("\n"), span.start)) for span in of_file]
-        blocks.append(f"## {path}\n" + "\n...\n".join(shown))
-    return "\n".join(blocks)
+    """Spans in pieces, each under its place in the form of a citation: what a small model can copy, it can cite."""
+    return "\n\n".join(piece for span in spans for piece in _pieces(span))
 
 
-def number_lines(lines: Iterable[str], start: int) -> Iterable[str]:
-    """Each line behind its number."""
-    return (f"{number} {line}".rstrip() for number, line in enumerate(lines, start))
+def _pieces(span: Span) -> Iterator[str]:
+    lines = span.text.split("\n")
+    for first in range(0, len(lines), PIECE_LINES):
+        piece = lines[first : first + PIECE_LINES]
+        start = span.start + first
+        if any(line.strip() for line in piece):
+            yield f"({span.path}:{start}-{start + len(piece) - 1})\n" + "\n".join(piece).rstrip()
 
 
 def _digest(text: str) -> str:

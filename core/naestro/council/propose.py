@@ -1,7 +1,8 @@
 """The proposers: side by side, blind to one another, each with its own engine, temperature and seed.
 
 A proposer that fails is dropped with its reason (one that found the prompt too long is given another engine first);
-the run fails only when nobody proposed anything. Above, a command calls `propose`; below stands the sitting. This module knows no patch grammar: the instruction comes ready.
+the run fails only when nobody proposed anything. Above, the deliberation calls `propose`; below stands the sitting.
+This module knows no patch grammar: the instruction comes ready.
 """
 
 from functools import partial

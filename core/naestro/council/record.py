@@ -28,7 +28,7 @@ RUNS_READ = 300
 Side = Literal["proposer", "judge"]
 
 
-class Outcome(Value):
+class Outcome(Value, frozen=True):
     """One verified outcome: an engine was right or wrong in a role."""
 
     engine: str
@@ -37,8 +37,8 @@ class Outcome(Value):
     age_days: float
 
 
-class Weights(Value):
-    """What each engine's voice weighs, from 0 to 1, by role; an engine without an entry weighs as one without record."""
+class Weights(Value, frozen=True):
+    """What each engine's voice weighs by role, from 0 to 1; one without an entry counts whole."""
 
     proposer: dict[str, float] = {}
     judge: dict[str, float] = {}

@@ -13,14 +13,14 @@ from naestro.types import Json, Value
 _TARGET = re.compile(r"(?P<path>[^\s:#]+)(?::|#L)(?P<start>\d+)(?:-L?(?P<end>\d+))?")
 
 
-class GivenCandidate(Value):
+class GivenCandidate(Value, frozen=True):
     """A candidate that a person brought."""
 
     name: str
     text: str
 
 
-class Task(Value):
+class Task(Value, frozen=True):
     """The arguments of a command of the council."""
 
     text: str = ""
@@ -49,7 +49,7 @@ class Task(Value):
         return task
 
 
-class Named(Value):
+class Named(Value, frozen=True):
     """Lines that a task names."""
 
     path: str

@@ -7,6 +7,7 @@ says of itself; `adjudicate` makes verdicts, `answers` makes results.
 from enum import StrEnum
 from typing import Literal
 
+from naestro.config import Consensus
 from naestro.council.citations import Citation
 from naestro.council.execute import Evidence, ExecutionReport
 from naestro.policy.changes import Change
@@ -18,7 +19,7 @@ MERGED = "merged"
 """The name of the candidate that the synthesizer wrote."""
 
 
-class Proposal(Value):
+class Proposal(Value, frozen=True):
     """What one proposer, or the synthesizer, wrote; the output of its step."""
 
     text: str
@@ -29,7 +30,7 @@ class Proposal(Value):
     """`length` where the token limit cut it."""
 
 
-class Candidate(Value):
+class Candidate(Value, frozen=True):
     """A proposal with what executing it showed."""
 
     name: str
@@ -46,7 +47,7 @@ class Candidate(Value):
         return "change" if self.report.changes else "answer"
 
 
-class Finding(Value):
+class Finding(Value, frozen=True):
     """A critic's claim, and what checking it against files and evidence gave."""
 
     critic: str
@@ -60,13 +61,13 @@ class Finding(Value):
     """`verified`: executed evidence failed at that place; `checked`: the cited line exists; else `opinion`."""
 
 
-class Findings(Value):
+class Findings(Value, frozen=True):
     """The output of a critique."""
 
     findings: list[Finding]
 
 
-class Vote(Value):
+class Vote(Value, frozen=True):
     """One judge's vote, after it compared in both orders."""
 
     judge: str
@@ -78,7 +79,7 @@ class Vote(Value):
     """What the judge wrote, or why it abstains."""
 
 
-class RungNote(Value):
+class RungNote(Value, frozen=True):
     """What one rung of the ladder decided."""
 
     rung: str
@@ -87,7 +88,7 @@ class RungNote(Value):
     """Candidate to reason."""
 
 
-class Dissent(Value):
+class Dissent(Value, frozen=True):
     """A voice against the verdict."""
 
     source: str
@@ -122,14 +123,14 @@ CERTAINTY_TEXT: dict[Certainty, str] = {
 }
 
 
-class Verdict(Value, kw_only=True):
+class Verdict(Value, frozen=True, kw_only=True):
     """Which candidate won, how, and who was against it; the output of `adjudicate`."""
 
     winner: str
     certainty: Certainty
     method: str
     """One sentence on how it was decided."""
-    consensus: Literal["majority", "weighted", "judge"]
+    consensus: Consensus
     tied: list[str] = []
     """The candidates among which no decision was possible, the winner included; empty where there was one."""
     votes: list[Vote] = []
@@ -144,7 +145,7 @@ class Verdict(Value, kw_only=True):
         return bool(self.tied)
 
 
-class CouncilResult(Value, kw_only=True):
+class CouncilResult(Value, frozen=True, kw_only=True):
     """What a run of the council comes to."""
 
     answer: str
