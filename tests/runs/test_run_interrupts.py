@@ -12,7 +12,7 @@ from naestro.runs.interrupts import answer, patch_input, patch_output, rerun
 from naestro.runs.journal import Journal
 from naestro.runs.records import StepState
 from naestro.runs.run import Run
-from naestro.types import RunStatus, StepPatched
+from naestro.types import InterruptAnswered, RunStatus, StepPatched
 from tests.runs.flows import (
     WAIT_S,
     Text,
@@ -298,7 +298,9 @@ async def test_a_failed_step_can_be_given_an_output(journal: Journal) -> None:
         (b"null", "the new one is null"),
     ],
 )
-async def test_an_output_of_another_kind_or_the_same_is_refused(journal: Journal, new: bytes, message: str) -> None:
+async def test_an_output_of_another_kind_or_the_same_is_refused(
+    journal: Journal, new: bytes, message: str
+) -> None:
     async def flow(run: Run) -> Text:
         return Text(await run.step(spec("a"), gives("a"), str))
 
@@ -316,7 +318,9 @@ async def test_a_patched_output_that_the_flow_cannot_use_says_so(journal: Journa
     run, _ = await run_flow(journal, flow)
     await patch_output(journal, run, "a", b'{"txt":"b"}', "me")
     assert (await run_flow(journal, flow, run))[1] is RunStatus.FAILED
-    assert "The output of the step a does not have the form that the run needs" in str(history(journal, run).fault)
+    assert "The output of the step a does not have the form that the run needs" in str(
+        history(journal, run).fault
+    )
     await patch_output(journal, run, "a", b'{"text":"b"}', "me")
     assert (await run_flow(journal, flow, run))[1] is RunStatus.FINISHED
 
@@ -376,7 +380,9 @@ async def test_patched_prompts_of_a_step_add_up_and_last_over_its_re_runs(journa
     assert seen[-1] == "5: Second. (stern)"
 
 
-async def test_a_patched_prompt_ends_when_another_step_changes_what_it_was_written_for(journal: Journal) -> None:
+async def test_a_patched_prompt_ends_when_another_step_changes_what_it_was_written_for(
+    journal: Journal,
+) -> None:
     seen: list[str] = []
 
     async def flow(run: Run) -> Text:
@@ -388,7 +394,11 @@ async def test_a_patched_prompt_ends_when_another_step_changes_what_it_was_writt
     await run_flow(journal, flow, run)
     await patch_output(journal, run, "a", b'"two"', "me")
     await run_flow(journal, flow, run)
-    assert [text.partition(" (")[0] for text in seen] == ["1: About one.", "2: About one, please.", "3: About two."]
+    assert [text.partition(" (")[0] for text in seen] == [
+        "1: About one.",
+        "2: About one, please.",
+        "3: About two.",
+    ]
 
 
 async def test_a_re_run_opens_a_revision_and_says_who_asked(journal: Journal) -> None:
@@ -401,7 +411,9 @@ async def test_a_re_run_opens_a_revision_and_says_who_asked(journal: Journal) ->
     assert history(journal, run).notices[-1].text == "Ada asked to run synthesize again."
 
 
-async def test_a_patch_while_the_run_works_starts_the_flow_over_with_what_still_holds(journal: Journal) -> None:
+async def test_a_patch_while_the_run_works_starts_the_flow_over_with_what_still_holds(
+    journal: Journal,
+) -> None:
     made: list[str] = []
     run = await journal.create_run(started())
 
@@ -419,10 +431,17 @@ async def test_a_patch_while_the_run_works_starts_the_flow_over_with_what_still_
 
     async with anyio.create_task_group() as group:
         group.start_soon(run_flow, journal, flow, run)
-        await until(journal, run, lambda seen: "side" in seen.steps and seen.steps["side"].last.calls[0].state == "finished")
+        await until(
+            journal,
+            run,
+            lambda seen: "side" in seen.steps and seen.steps["side"].last.calls[0].state == "finished",
+        )
         await patch_output(journal, run, "a", b'"two"', "me")
     assert made == ["side"]
-    assert journal.reader.artifact(str(history(journal, run).result)) == b'{"text":"two {\\"text\\":\\"SIDE\\"}"}'
+    assert (
+        journal.reader.artifact(str(history(journal, run).result))
+        == b'{"text":"two {\\"text\\":\\"SIDE\\"}"}'
+    )
 
 
 async def test_a_patch_of_a_run_that_moves_is_begun_again(journal: Journal) -> None:
@@ -449,9 +468,26 @@ async def test_an_answer_for_nobody_is_no_harm(journal: Journal) -> None:
     run = await journal.create_run(started())
 
     async def flow(run: Run) -> Text:
-        from naestro.types import InterruptAnswered
-
         run.questions.take(InterruptAnswered("unknown", "yes", "me"))
         return Text("done")
 
     assert (await run_flow(journal, flow, run))[1] is RunStatus.FINISHED
+
+
+async def test_a_step_cannot_begin_on_what_was_replaced_meanwhile(journal: Journal) -> None:
+    """The flow goes on right after the patch, before anything could cancel it: only the guard can refuse."""
+    seen: list[str] = []
+
+    async def flow(run: Run) -> Text:
+        first = await run.step(spec("a"), gives("old"), str)
+        if first == "old":
+            with anyio.CancelScope(shield=True):
+                await patch_output(journal, run.id, "a", b'"new"', "me")
+                await run.step(spec("b", "a"), gives(first, seen), str)
+        return Text(await run.step(spec("b", "a"), gives(first, seen), str))
+
+    run, status = await run_flow(journal, flow)
+    assert status is RunStatus.FINISHED
+    assert seen == ["b/1/1", "b/1/1"]
+    assert history(journal, run).step("b").reads == {"a": 2}
+    assert journal.reader.artifact(str(history(journal, run).result)) == b'{"text":"new"}'
