@@ -69,7 +69,7 @@ class _Pruning:
         if self.is_dry:
             tx.execute("ROLLBACK TO pruning")
         else:
-            tx.execute("PRAGMA incremental_vacuum").fetchall()
+            give_back_pages(tx)
         tx.execute("RELEASE pruning")
 
     def _delete_some(self, tx: sqlite3.Connection) -> None:
@@ -172,3 +172,10 @@ def delete_run(tx: sqlite3.Connection, run: str) -> None:
 def delete_unused(tx: sqlite3.Connection) -> None:
     """Delete the artifacts that no event names."""
     tx.execute("DELETE FROM artifacts WHERE NOT EXISTS (SELECT 1 FROM uses WHERE digest = artifacts.digest)")
+
+
+def give_back_pages(tx: sqlite3.Connection) -> None:
+    """Shorten the file by its free pages, at the next checkpoint; run from Python, the pragma frees one at a time."""
+    (free,) = tx.execute("PRAGMA freelist_count").fetchone()
+    for _ in range(free):
+        tx.execute("PRAGMA incremental_vacuum(1)")
