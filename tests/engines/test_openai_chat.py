@@ -47,6 +47,14 @@ async def test_stop_words_schema_and_tools_are_sent_where_there_are_some(
     assert body["response_format"] == {"type": "json_schema", "json_schema": schema}
 
 
+async def test_fields_of_one_server_alone_are_sent_as_they_are(
+    scripted_server: ScriptedServer, openai_engine: OpenAIEngine
+) -> None:
+    async with openai_engine.chat(ask("x"), {"id_slot": 3}) as stream:
+        _ = [piece async for piece in stream]
+    assert scripted_server.chats[0].body["id_slot"] == 3
+
+
 async def test_llama_cpp_is_asked_for_progress_so_that_it_notices_a_hang_up(
     scripted_server: ScriptedServer, openai_engine: OpenAIEngine
 ) -> None:

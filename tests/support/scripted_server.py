@@ -39,69 +39,28 @@ the first that fits answers; an empty `contains` fits all.
 """
 
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 import anyio
 import anyio.from_thread
-import anyio.to_thread
 import msgspec
 from anyio.abc import ByteStream, SocketAttribute, TaskStatus
 
 from tests.support.answers import Answer, fail, say
-from tests.support.http11 import GONE, HttpConnection, HttpRequest
+from tests.support.http11 import GONE, HttpConnection
 from tests.support.playing import WHOLE_DONE, Cut, Pause, Prompt, play, whole
-
-WAIT_S = 10.0
-"""How long `until` and `wait_until` wait before they fail."""
-
-Outcome = Literal["open", "answered", "cut", "hung up"]
-
+from tests.support.request_log import Received, RequestLog
 
 PAGES = {
     "/health": Answer(body='{"status":"ok"}'),
     "/models": Answer(body='{"object":"list","data":[{"id":"scripted","object":"model"}]}'),
     "/metrics": Answer(body="llamacpp:requests_processing 1\n", headers={"content-type": "text/plain"}),
 }
-
-
-class Received:
-    """One request that came in, and what became of it."""
-
-    def __init__(self, number: int, request: HttpRequest) -> None:
-        self.number = number
-        """From 1, over all requests of the server."""
-        self.method = request.method
-        self.path = request.path
-        self.headers = request.headers
-        """Names in lower case."""
-        self.body: dict = msgspec.json.decode(request.body) if request.body else {}
-        self.pieces_sent = 0
-        """Events of the stream that were sent."""
-        self.outcome: Outcome = "open"
-
-    @property
-    def messages(self) -> list[dict]:
-        """The chat's messages, as sent."""
-        return self.body.get("messages", [])
-
-    @property
-    def last(self) -> str:
-        """The text of the last message, empty where there is none."""
-        return self.messages[-1]["content"] if self.messages else ""
-
-    @property
-    def is_chat(self) -> bool:
-        """Whether it asks for a chat completion."""
-        return self.path.endswith("/chat/completions")
-
-    def __repr__(self) -> str:
-        return f"<Received {self.number} {self.method} {self.path} {self.outcome}>"
 
 
 Told = str | Answer
@@ -132,22 +91,19 @@ class Script:
         return self.default
 
 
-class ScriptedServer(AbstractContextManager["ScriptedServer"]):
+class ScriptedServer(RequestLog):
     """The server; a context manager that runs it in a thread of its own."""
 
     def __init__(self, *, port: int = 0) -> None:
+        super().__init__()
         self.port = port
         """0 until it runs, unless given."""
-        self.requests: list[Received] = []
-        self.peak_open = 0
-        """The largest number of chat completions that were open at once."""
         self.connections = 0
         """How many connections were opened."""
         self.pages = dict(PAGES)
         """What other requests get, by the end of their path; change it in a test."""
         self._script = Script()
         self._seen_prompts: list[list[str]] = []
-        self._changed = threading.Condition()
         self._cleanup = ExitStack()
 
     # -- telling it what to answer
@@ -174,26 +130,6 @@ class ScriptedServer(AbstractContextManager["ScriptedServer"]):
     def base_url(self) -> str:
         """The address for an OpenAI client."""
         return f"http://127.0.0.1:{self.port}/v1"
-
-    @property
-    def chats(self) -> list[Received]:
-        """The chat completions that came in, in order."""
-        return [request for request in self.requests if request.is_chat]
-
-    @property
-    def open_chats(self) -> int:
-        """The chat completions under way."""
-        return sum(request.outcome == "open" for request in self.chats)
-
-    def wait_until(self, condition: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
-        """Block until `condition` holds, looked at after each change; `AssertionError` when it takes too long."""
-        with self._changed:
-            if not self._changed.wait_for(condition, timeout_s):
-                raise AssertionError(f"waited {timeout_s} s in vain; requests: {self.requests}")
-
-    async def until(self, condition: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
-        """`wait_until` for async tests."""
-        await anyio.to_thread.run_sync(self.wait_until, condition, timeout_s)
 
     # -- running
 
@@ -224,7 +160,7 @@ class ScriptedServer(AbstractContextManager["ScriptedServer"]):
         connection = HttpConnection(stream)
         async with stream:
             while (request := await connection.read_request()) is not None:
-                received = self._note(request)
+                received = self.note(request)
                 await self._answer(connection, received)
 
     async def _answer(self, connection: HttpConnection, received: Received) -> None:
@@ -233,18 +169,18 @@ class ScriptedServer(AbstractContextManager["ScriptedServer"]):
             try:
                 await self._respond(connection, received)
             except GONE:
-                self._settle(received, "hung up")
+                self.settle(received, "hung up")
             tasks.cancel_scope.cancel()
 
     async def _watch(self, connection: HttpConnection, received: Received, scope: anyio.CancelScope) -> None:
         await connection.wait_for_hang_up()
-        self._settle(received, "hung up")
+        self.settle(received, "hung up")
         scope.cancel()
 
     async def _respond(self, connection: HttpConnection, received: Received) -> None:
         answer = self._script.answer(received) if received.is_chat else self._plain(received)
         if answer.is_deaf:
-            self._settle(received, "cut")
+            self.settle(received, "cut")
             await connection.stream.aclose()
             return
         prompt = self._prompt(received)
@@ -253,7 +189,7 @@ class ScriptedServer(AbstractContextManager["ScriptedServer"]):
             return
         await self._pause(Pause(answer.first_token_delay_s))
         body = whole(answer, prompt) if received.is_chat and answer.status == 200 else answer.body.encode()
-        self._settle(received, "answered")
+        self.settle(received, "answered")
         await connection.send_whole(answer.status, answer.headers, body)
 
     async def _stream(
@@ -266,15 +202,15 @@ class ScriptedServer(AbstractContextManager["ScriptedServer"]):
             if isinstance(item, Pause):
                 await self._pause(item)
             elif isinstance(item, Cut):
-                self._settle(received, "cut")
+                self.settle(received, "cut")
                 await connection.stream.aclose()
                 return
             else:
                 if item is WHOLE_DONE:
-                    self._settle(received, "answered")
+                    self.settle(received, "answered")
                 await connection.send_chunk(item)
-                self._tell(lambda: _count(received))
-        self._settle(received, "answered")
+                self.count_event(received)
+        self.settle(received, "answered")
         await connection.send_chunk(b"")
 
     async def _pause(self, pause: Pause) -> None:
@@ -302,27 +238,6 @@ class ScriptedServer(AbstractContextManager["ScriptedServer"]):
             is_progress_wanted=bool(body.get("return_progress")),
             is_usage_wanted=bool((body.get("stream_options") or {}).get("include_usage")),
         )
-
-    # -- the log; read by the test's thread, changed by the server's
-
-    def _note(self, request: HttpRequest) -> Received:
-        received = Received(len(self.requests) + 1, request)
-        self._tell(lambda: self.requests.append(received))
-        self.peak_open = max(self.peak_open, self.open_chats)
-        return received
-
-    def _settle(self, received: Received, outcome: Outcome) -> None:
-        if received.outcome == "open":
-            self._tell(lambda: setattr(received, "outcome", outcome))
-
-    def _tell(self, change: Callable[[], object]) -> None:
-        with self._changed:
-            change()
-            self._changed.notify_all()
-
-
-def _count(received: Received) -> None:
-    received.pieces_sent += 1
 
 
 def _shared(words: list[str], earlier: list[str]) -> int:
