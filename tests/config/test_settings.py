@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from naestro.config import Settings, load_settings, settings_for_journal
+from naestro.config import Settings, load_settings, settings_for_journal, settings_from_journal
 from naestro.config_sources import Source, dotted, leaf_paths, parse_key
 from naestro.errors import ConfigError
 from tests.config.conftest import Load
@@ -140,7 +140,13 @@ def _models() -> list[type]:
 def test_the_recorded_settings_make_the_same_tree_again(load: Load) -> None:
     user = '[engines.a]\nbase_url = "http://localhost/v1"\n[flags]\nlocal_models = ["m"]'
     settings = load(user=user).settings
-    assert Settings.model_validate(settings_for_journal(settings)) == settings
+    assert settings_from_journal(settings_for_journal(settings)) == settings
+
+
+def test_recorded_settings_of_another_version_are_refused() -> None:
+    recorded = {**settings_for_journal(Settings()), "later": 1, "council": {"judges": "many"}}
+    with pytest.raises(ConfigError, match="do not fit this version of Naestro: 2 of them are wrong"):
+        settings_from_journal(recorded)
 
 
 @pytest.mark.parametrize(
