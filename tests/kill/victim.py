@@ -1,8 +1,8 @@
 """A process that executes one run and prints every event that it was shown; made to be killed.
 
 `live` is forked from a server process that has imported everything, so that a life takes a tenth of a second. What it
-prints has left the process when the write returns, so nothing that was shown is lost with it. Each step's work begins by adding its
-key to a file: the side effect that must not happen twice.
+prints has left the process when the write returns, so nothing that was shown is lost with it. Each step's work begins
+by adding its key to a file: the side effect that must not happen twice.
 
 To die at a commit point it overrides the journal's one writing method and nothing else.
 """

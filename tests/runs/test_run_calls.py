@@ -454,6 +454,7 @@ async def test_an_attempt_that_is_overtaken_has_its_work_cancelled_and_its_calls
             except StaleAttempt as error:
                 ends.append(error.code)
                 raise
+        raise AssertionError
 
     run, status = await run_flow(journal, flow)
     assert status is RunStatus.FINISHED
