@@ -100,8 +100,8 @@ class EmbeddedEngine:
         running = self._server.running
         if running is not None:
             return await (await self._session_of(running)).wire.health()
-        if not self._server.plan.model.is_file():
-            return Health(is_ready=False, detail=f"the model file {self._server.plan.model} is not there")
+        if problem := self._server.plan.model_problem():
+            return Health(is_ready=False, detail=problem)
         error = self._server.last_error
         return Health(is_ready=error is None, detail=error.message if error else NOT_STARTED)
 

@@ -68,6 +68,16 @@ class ServerPlan:
         safe = "".join(letter if letter.isalnum() or letter in ".-_" else "_" for letter in self.name)
         return self.log_folder / f"engine-{safe}.log"
 
+    def model_problem(self) -> str | None:
+        """Why the model's file cannot be used, in one sentence; None where it can be read."""
+        try:
+            self.model.open("rb").close()
+        except FileNotFoundError:
+            return f"The model file {self.model} is not there."
+        except OSError as error:
+            return f"The model file {self.model} cannot be read: {error.strerror}."
+        return None
+
 
 @dataclass(slots=True, eq=False)
 class RunningServer:
@@ -181,8 +191,8 @@ class LocalServer:
         return EngineUnreachable(f"The engine {self.plan.name} is closed.", hint="Start Naestro again.")
 
     async def _start(self) -> RunningServer:
-        if not self.plan.model.is_file():
-            raise ModelMissing(f"The model file {self.plan.model} is not there.")
+        if problem := self.plan.model_problem():
+            raise ModelMissing(problem)
         program = await self._choose()
         try:
             return await self._launch_somewhere(program)
@@ -215,29 +225,26 @@ class LocalServer:
         raise start_error(plan.name, plan.log, code, plan.start_s)
 
     async def _spawn(self, program: Program) -> RunningServer:
+        """The process, told what to run; not ready yet."""
         plan = self.plan
         descriptor, scratch = _prepare(plan)
         try:
-            parameters = Parameters(
-                model=str(plan.model),
-                port=_free_port(),
-                api_key=secrets.token_hex(32),
-                slots=plan.slots,
-                context_tokens=plan.context_tokens,
-                threads=plan.threads,
-                # llama.cpp puts a file's name directly after it.
-                slot_folder=f"{scratch}/",
-            )
-            process = await anyio.open_process(
-                [sys.executable, "-m", "naestro.engines.guard"],
-                stdin=PIPE,
-                stdout=DEVNULL,
-                stderr=descriptor,
-                env=environment_for_child(),
-                start_new_session=True,
-            )
+            process = await _start_guard(descriptor)
+        except BaseException:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
         finally:
             os.close(descriptor)
+        parameters = Parameters(
+            model=str(plan.model),
+            port=_free_port(),
+            api_key=secrets.token_hex(32),
+            slots=plan.slots,
+            context_tokens=plan.context_tokens,
+            threads=plan.threads,
+            # llama.cpp puts a file's name directly after it.
+            slot_folder=f"{scratch}/",
+        )
         server = RunningServer(f"http://127.0.0.1:{parameters.port}", parameters.api_key, process, scratch)
         try:
             await _tell(process, order_for(program, parameters, plan.log).encode())
@@ -309,6 +316,22 @@ def _prepare(plan: ServerPlan) -> tuple[int, Path]:
             f"The engine {plan.name} cannot write its files: {error.strerror} ({error.filename}).",
             hint="Free space or mend the permissions of that folder.",
         ) from error
+
+
+async def _start_guard(log_descriptor: int) -> Process:
+    process: Process | None = None
+    # Shielded: a start that is cancelled halfway would leave a process that nobody knows.
+    with anyio.CancelScope(shield=True):
+        process = await anyio.open_process(
+            [sys.executable, "-m", "naestro.engines.guard"],
+            stdin=PIPE,
+            stdout=DEVNULL,
+            stderr=log_descriptor,
+            env=environment_for_child(),
+            start_new_session=True,
+        )
+    assert process is not None
+    return process
 
 
 def _free_port() -> int:
