@@ -364,3 +364,30 @@ async def test_a_run_that_ended_is_not_ended_again(journal: Journal) -> None:
     run, _ = await run_flow(journal, finish)
     await Execution(journal, run, finish)._leave(RunStopped("late"))
     assert told(journal, run)[-1] == "run.finished"
+
+
+@pytest.mark.parametrize("end", ["return", "step", "fail"])
+async def test_a_re_run_that_the_watcher_has_not_seen_yet_is_not_lost(journal: Journal, end: str) -> None:
+    """The watcher is thrown off the live feed just before; the journal's own checks refuse what was overtaken."""
+    passes: list[int] = []
+    run = await journal.create_run(started())
+
+    async def flow(run: Run) -> Text:
+        passes.append(await run.step(spec("a"), gives(1), int))
+        if len(passes) > 1:
+            return Text("fresh")
+        with anyio.CancelScope(shield=True):
+            for _ in range(5000):
+                journal.publish(Delta(run.id, "a", "a/1/1/1", "x"))
+            await rerun(journal, run.id, "a", "me")
+            if end == "step":
+                await run.step(spec("b", "a"), gives(1), int)
+            if end == "fail":
+                raise EngineOverloaded("Busy.")
+        return Text("stale")
+
+    if end == "fail":
+        assert (await run_flow(journal, flow, run))[1] is RunStatus.FAILED
+    assert (await run_flow(journal, flow, run))[1] is RunStatus.FINISHED
+    assert journal.reader.artifact(str(history(journal, run).result)) == b'{"text":"fresh"}'
+    assert history(journal, run).step("a").revision == 2

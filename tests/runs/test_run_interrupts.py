@@ -1,18 +1,21 @@
 """What a person does to a run: answers, patches, re-runs. All of it is in the journal, at any time."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import anyio
 import pytest
 
-from naestro.errors import InputError, NotInJournal, RunStateError
+from naestro.errors import InputError, NotInJournal, RunStateError, StaleAttempt
 from naestro.runs.attempt import Attempt
+from naestro.runs.drafts import Draft
 from naestro.runs.execution import Execution, execute
 from naestro.runs.interrupts import answer, patch_input, patch_output, rerun
 from naestro.runs.journal import Journal
 from naestro.runs.records import StepState
 from naestro.runs.run import Run
-from naestro.types import InterruptAnswered, RunStatus, StepPatched
+from naestro.types import InterruptAnswered, RunStatus, StepKind, StepPatched, StepStarted
 from tests.runs.flows import (
     WAIT_S,
     Text,
@@ -327,7 +330,7 @@ async def test_a_patched_output_that_the_flow_cannot_use_says_so(journal: Journa
 
 async def test_a_step_that_is_not_there_cannot_be_patched(journal: Journal) -> None:
     run, _ = await run_flow(journal, council([]))
-    with pytest.raises(NotInJournal, match="has no step 'propose.9'; its steps: propose.1, propose.2"):
+    with pytest.raises(NotInJournal, match=r"has no step 'propose\.9'; its steps: propose\.1, propose\.2"):
         await patch_output(journal, run, "propose.9", b"1", "me")
     with pytest.raises(NotInJournal, match="was given no 'prompt'; its inputs: none"):
         await patch_input(journal, run, "propose.1", "prompt", "x", "me")
@@ -491,3 +494,38 @@ async def test_a_step_cannot_begin_on_what_was_replaced_meanwhile(journal: Journ
     assert seen == ["b/1/1", "b/1/1"]
     assert history(journal, run).step("b").reads == {"a": 2}
     assert journal.reader.artifact(str(history(journal, run).result)) == b'{"text":"new"}'
+
+
+async def test_a_step_that_begins_while_a_patch_is_made_is_reopened_too(home: Path) -> None:
+    """A step that had begun before the run held still is written between the patch's reading and its writing."""
+    late = Draft(StepStarted(StepKind.PROPOSE, {"a": 1}), "late", 1, 1)
+
+    class Between(Journal):
+        async def write(self, run: str, *drafts: Draft, artifacts=(), guard=None):
+            if isinstance(drafts[0].data, StepPatched) and told(self, run)[-1] == "run.finished":
+                await super().write(run, late)
+            return await super().write(run, *drafts, artifacts=artifacts, guard=guard)
+
+    async with journal_in(home) as opened:
+        journal = Between.__new__(Between)
+        vars(journal).update(vars(opened))
+
+        async def flow(run: Run) -> Text:
+            return Text(await run.step(spec("a"), gives("a"), str))
+
+        run, _ = await run_flow(journal, flow)
+        assert await patch_output(journal, run, "a", b'"b"', "me") == 2
+        assert told(journal, run)[-4:] == [
+            "step.started late/1/1",
+            "step.patched a/2/0",
+            "step.finished a/2/0",
+            "step.reopened late/2/0",
+        ]
+
+
+async def test_a_patch_by_an_owner_that_was_overtaken_is_refused(journal: Journal, home: Path) -> None:
+    run, _ = await run_flow(journal, council([]))
+    with closing(sqlite3.connect(home / "journal.db")) as other, other:
+        other.execute("UPDATE meta SET value = value + 1 WHERE key = 'fence'")
+    with pytest.raises(StaleAttempt, match="no longer owns the journal"):
+        await rerun(journal, run, "propose.1", "me")

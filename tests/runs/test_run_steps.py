@@ -202,7 +202,7 @@ async def test_a_step_cannot_read_what_has_no_output(journal: Journal) -> None:
 
 async def test_an_output_of_another_form_than_the_flow_says_is_refused(journal: Journal) -> None:
     async def flow(run: Run) -> Text:
-        await run.step(spec("a"), gives("text"), int)  # pyright: ignore[reportArgumentType]
+        await run.step(spec("a"), gives("text"), int)
         raise AssertionError
 
     run, status = await run_flow(journal, flow)
@@ -391,3 +391,56 @@ async def test_a_group_of_errors_is_told_by_its_first_error_of_the_tree(journal:
     assert status is RunStatus.FAILED
     assert history(journal, run).fault == Fault("error", "Known.", "Do.")
     assert History.of(journal.reader.events(run)).status is RunStatus.FAILED
+
+
+async def test_a_retry_of_a_step_that_somebody_reopened_is_refused(journal: Journal) -> None:
+    keys: list[str] = []
+
+    async def fails(attempt: Attempt) -> str:
+        keys.append(attempt.key.partition("/")[2])
+        if len(keys) == 1:
+            raise EngineOverloaded("Too busy.")
+        return "done"
+
+    async def flow(run: Run) -> Text:
+        if keys:
+            return Text(await run.step(spec("a"), fails, str))
+        with pytest.raises(EngineOverloaded):
+            await run.step(spec("a"), fails, str)
+        with anyio.CancelScope(shield=True):
+            await rerun(journal, run.id, "a", "me")
+            with pytest.raises(StaleAttempt, match="the step has moved on"):
+                await run.step(spec("a"), fails, str)
+        return Text("late")
+
+    run, status = await run_flow(journal, flow)
+    assert status is RunStatus.FINISHED
+    assert keys == ["a/1/1", "a/1/2", "a/2/1"]
+    assert [one.attempt for one in history(journal, run).step("a").revisions[0].attempts] == [1]
+
+
+async def test_an_error_of_work_that_was_overtaken_is_told_as_that(journal: Journal) -> None:
+    kinds: list[type[Exception]] = []
+
+    async def work(attempt: Attempt) -> str:
+        if attempt.key.endswith("a/2/1"):
+            return "fresh"
+        await attempt_is_written(journal, attempt.key.partition("/")[0])
+        await rerun(journal, attempt.key.partition("/")[0], "a", "me")
+        await attempt.given("prompt", "refused")
+        try:
+            await anyio.sleep_forever()
+        finally:
+            raise EngineOverloaded("The connection broke.")
+
+    async def flow(run: Run) -> Text:
+        with anyio.CancelScope(shield=run.revisions.get("a", 1) == 1):
+            try:
+                return Text(await run.step(spec("a"), work, str))
+            except NaestroError as error:
+                kinds.append(type(error))
+                raise
+        raise AssertionError
+
+    assert (await run_flow(journal, flow))[1] is RunStatus.FINISHED
+    assert kinds == [StaleAttempt]

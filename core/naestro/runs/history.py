@@ -133,9 +133,7 @@ class History:
         """Fold one more event in; it must be the next of the same run."""
         self._count_time(event)
         self.run, self.last_seq, self.updated_at = event.run, event.seq, event.time
-        for fold in (self._add_run, self._add_step, self._add_call, self._add_rest):
-            if fold(event):
-                break
+        any(fold(event) for fold in (self._add_run, self._add_step, self._add_call, self._add_rest))
 
     def _count_time(self, event: Event) -> None:
         if self._ending is RunStatus.RUNNING and self.updated_at and not isinstance(event.data, RunResumed):
@@ -268,10 +266,9 @@ class History:
                 self.notices.append(NoticeRecord(data.text, data.level, event.step, event.time))
             case PatchApplied() as data:
                 self.changes.append(ChangeRecord(data.change, data.paths, event.time))
-            case PatchUndone() as data:
+            case data:
+                assert isinstance(data, PatchUndone)
                 self._undo(event, data)
-            case _:
-                return False
         return True
 
     def _undo(self, event: Event, data: PatchUndone) -> None:

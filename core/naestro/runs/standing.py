@@ -6,6 +6,7 @@ from outside (a patch, a re-run) begins a new pass. Above stands the run, below 
 
 import hashlib
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from naestro.runs.attempt import Memory
 from naestro.runs.history import History
@@ -63,9 +64,7 @@ def patched_inputs(step: StepRecord) -> dict[str, InputRecord]:
     begins without them: they were written for what that step said before.
     """
     found: dict[str, InputRecord] = {}
-    for one in reversed(step.revisions):
-        if one.cause != step.name:
-            break
+    for one in takewhile(lambda one: one.cause == step.name, reversed(step.revisions)):
         if one.patch is not None and not one.is_given:
             found.setdefault(
                 one.patch.target, InputRecord(one.patch.target, one.patch.after, is_patched=True)
