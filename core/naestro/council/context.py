@@ -133,7 +133,7 @@ class _Room:
 
 def _gather(kit: Kit, task: Task, sentence: str, room_tokens: int, must_exist: bool) -> Context:
     room = _Room(room_tokens, [])
-    words = words_of(task.words)
+    words = words_of(" ".join(word for word in task.words.split() if not _is_path(word)))
     named = list(_named_files(kit.workspace, task, must_exist))
     for number, (file, within) in enumerate(named):
         room.take(file, within, words, room.tokens // (len(named) - number))

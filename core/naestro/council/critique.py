@@ -5,6 +5,7 @@ naming a line that exists (`checked`), else an opinion, and shown as one. Above,
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -40,38 +41,51 @@ class _Faults(msgspec.Struct, frozen=True):
     findings: list[_Fault]
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What critics read."""
+
+    prefix: Prefix
+    material: str
+    """The proposals, as the synthesizer reads them too."""
+    user: str
+    """The whole user message."""
+    shown: dict[str, Candidate]
+    """The candidates by letter."""
+
+
 async def critique(sitting: Sitting, prefix: Prefix, candidates: Sequence[Candidate]) -> list[Finding]:
     """What all critics found, checked; nothing where no critic is asked or could answer."""
     shown = by_letter(candidates)
-    user = prefix.ask(show_candidates(shown, "Proposal"), instruction("critique", most=str(FINDINGS_MAX)))
+    material = show_candidates(shown, "Proposal")
+    user = prefix.ask(material, instruction("critique", most=str(FINDINGS_MAX)))
     count = sitting.kit.settings.council.critics
     seats = await sitting.seats(Role.CRITIC, count, prefix.system, user)
-    works = [partial(_criticise, sitting, prefix, (user, shown), seat) for seat in enumerate(seats, 1)]
+    reading = Reading(prefix, material, user, shown)
+    works = [partial(_criticise, sitting, reading, seat) for seat in enumerate(seats, 1)]
     made = await side_by_side(works)
     sitting.ended.extend(f"critique.{number}" for number in range(1, len(works) + 1))
     return [finding for findings in made if findings is not None for finding in findings.findings]
 
 
-async def _criticise(
-    sitting: Sitting, prefix: Prefix, reading: tuple[str, dict[str, Candidate]], seat: tuple[int, list[Route]]
-) -> Findings | None:
-    (user, shown), (number, routes) = reading, seat
+async def _criticise(sitting: Sitting, reading: Reading, seat: tuple[int, list[Route]]) -> Findings | None:
+    number, routes = seat
     settings = sitting.role(Role.CRITIC)
     step = f"critique.{number}"
 
     async def work(seat: Seat) -> Findings:
-        prompt = await seat.attempt.given("prompt", user)
+        prompt = await seat.attempt.given("prompt", reading.user)
         request = ChatRequest(
-            messages=prefix.messages(prompt),
+            messages=reading.prefix.messages(prompt, reading.material),
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
             seed=seat.attempt.seed,
-            schema=_schema(list(shown)),
+            schema=_schema(list(reading.shown)),
         )
         retries = sitting.kit.settings.council.schema_retries
-        faults = await generate_json(seat, request, partial(_faults, shown), retries=retries)
+        faults = await generate_json(seat, request, partial(_faults, reading.shown), retries=retries)
         counter = line_counter(sitting.kit.workspace)
-        checked = await anyio.to_thread.run_sync(_check_all, step, faults, shown, counter)
+        checked = await anyio.to_thread.run_sync(_check_all, step, faults, reading.shown, counter)
         return Findings(findings=checked)
 
     spec = StepSpec(step, StepKind.CRITIQUE, reads=tuple(sitting.ended))

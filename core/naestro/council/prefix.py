@@ -2,8 +2,8 @@
 
 Order: system, code context, task; then what only some steps read (proposals, findings); the role's instruction last.
 Up to the task it is the same byte for byte for every role, so that an engine's prefix cache serves every step after
-the first. Chat templates of local models refuse two user messages in a row, so all of it is one system message and
-one user message. Material from files and from models is fenced: it is data, whatever it says.
+the first. Chat templates of local models refuse two user messages in a row: an engine's wire joins those that stand
+here. Material from files and from models is fenced: it is data, whatever it says.
 """
 
 import hashlib
@@ -27,9 +27,19 @@ class Prefix(Value, frozen=True):
         """The user message that goes on with `parts`, the last of them a role's instruction."""
         return "\n\n".join([self.body, *filter(None, parts)])
 
-    def messages(self, user: str) -> list[Message]:
-        """The chat of a request whose user message is `user`."""
-        return [Message(role="system", content=self.system), Message(role="user", content=user)]
+    def messages(self, user: str, material: str = "") -> list[Message]:
+        """The chat of a request whose user message is `user`.
+
+        It is cut after what other requests of the run share: the body, then `material`. An engine's wire joins the
+        pieces again by a blank line; the embedded engine reads what stands before the last piece once for all.
+        """
+        pieces: list[str] = []
+        for shared in (self.body, material):
+            if shared and user.startswith(f"{shared}\n\n"):
+                pieces.append(shared)
+                user = user[len(shared) + 2 :]
+        shown = [Message(role="user", content=piece) for piece in (*pieces, user)]
+        return [Message(role="system", content=self.system), *shown]
 
 
 def build_prefix(task: str, spans: Sequence[Span]) -> Prefix:

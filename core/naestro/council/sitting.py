@@ -148,6 +148,6 @@ async def side_by_side(works: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
 
 
 def _takes_one(settings: Settings, name: str) -> bool:
-    """Whether an engine should get one call of a run at a time; one outside the settings is a local model."""
+    """Whether an engine should get one call of a run at a time; the embedded one shares prefixes among its slots."""
     engine = settings.engines.get(name)
-    return engine is None or engine.kind == "embedded" or engine.flavour in SLOTS_WITH_A_CACHE_EACH
+    return engine is not None and engine.kind == "openai" and engine.flavour in SLOTS_WITH_A_CACHE_EACH

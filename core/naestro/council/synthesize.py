@@ -23,13 +23,14 @@ async def synthesize(
 ) -> Proposal | None:
     """The merged proposal; None where nobody could write it. `ask` is the synthesizer's instruction."""
     shown = by_letter(candidates)
-    user = prefix.ask(show_candidates(shown, "Proposal"), show_findings(findings, shown), ask)
+    material = show_candidates(shown, "Proposal")
+    user = prefix.ask(material, show_findings(findings, shown), ask)
     settings = sitting.role(Role.SYNTHESIZER)
 
     async def work(seat: Seat) -> Proposal:
         prompt = await seat.attempt.given("prompt", user)
         request = ChatRequest(
-            messages=prefix.messages(prompt),
+            messages=prefix.messages(prompt, material),
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
             seed=seat.attempt.seed,

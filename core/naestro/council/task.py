@@ -10,6 +10,28 @@ import msgspec
 from naestro.errors import InputError
 from naestro.types import Json, Value
 
+QUESTION_WORDS = frozenset(
+    [
+        "what",
+        "how",
+        "why",
+        "where",
+        "which",
+        "who",
+        "when",
+        "whose",
+        "explain",
+        "describe",
+        "summarize",
+        "summarise",
+        "does",
+        "is",
+        "are",
+        "can",
+        "could",
+    ]
+)
+"""A task that begins with one of these asks for words, not for a change."""
 _TARGET = re.compile(r"(?P<path>[^\s:#]+)(?::|#L)(?P<start>\d+)(?:-L?(?P<end>\d+))?")
 
 
@@ -36,6 +58,12 @@ class Task(Value, frozen=True):
     def words(self) -> str:
         """What the person typed."""
         return self.text.strip() or self.target.strip()
+
+    @property
+    def is_question(self) -> bool:
+        """Whether it asks for an answer in words, as far as its form tells."""
+        first = self.words.split(maxsplit=1)[0].strip(",.:").lower()
+        return self.words.endswith("?") or first in QUESTION_WORDS
 
     @classmethod
     def of(cls, raw: dict[str, Json]) -> "Task":
