@@ -15,7 +15,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from naestro.errors import MissingFile, PatchConflict, PatchEmpty, PatchError, PatchMalformed
+from naestro.errors import (
+    MissingFile,
+    OutsideWorkspace,
+    PatchConflict,
+    PatchEmpty,
+    PatchError,
+    PatchMalformed,
+)
 from naestro.policy.diff import file_diff
 from naestro.policy.folder import Content, Folder, NotPlainFile, open_folder
 from naestro.policy.text import TextFile, encode_like, raw_text, sha256_of, with_endings
@@ -237,15 +244,26 @@ def _content(workspace: Workspace, path: str) -> Content | None:
 def _refuse_protected(workspace: Workspace, path: str) -> None:
     """Raise where `path`, or the nearest folder that exists above it, may not be written."""
     inner = PurePosixPath(path)
-    for folder in inner.parents:
-        with suppress(FileNotFoundError), open_folder(workspace.root, folder.as_posix()) as opened:
-            if opened.is_writable() and opened.is_writable(inner.name):
-                return
-            raise PatchConflict(
-                f"{path} is write-protected, or its folder is.",
-                hint="Nothing was written. Make it writable (chmod u+w) and run the command again.",
-            )
-        inner = folder
+    is_writable = None
+    while is_writable is None and inner.name:
+        is_writable = _is_writable(workspace, inner.parent.as_posix(), inner.name, path)
+        inner = inner.parent
+    if not is_writable:
+        raise PatchConflict(
+            f"{path} is write-protected, or its folder is.",
+            hint="Nothing was written. Make it writable (chmod u+w) and run the command again.",
+        )
+
+
+def _is_writable(workspace: Workspace, folder: str, name: str, path: str) -> bool | None:
+    """Whether both `folder` and `name` in it may be written; None where there is no such folder."""
+    try:
+        with open_folder(workspace.root, folder) as opened:
+            return opened.is_writable() and opened.is_writable(name)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _conflict(path, error) from error
 
 
 def _missing_folders(workspace: Workspace, paths: Iterable[str]) -> list[str]:
@@ -319,14 +337,20 @@ class _Exchange:
 
     def _check(self, swap: _Swap) -> Content | None:
         """The file as it is, when it is still what the swap was made for and still lies where it lay."""
-        if self.workspace.relative(swap.path) != swap.path:
-            raise PatchConflict(f"{swap.path} leads to another file now: a link stands on its way.")
+        if not self._leads_to_itself(swap.path):
+            raise PatchConflict(f"{swap.path} leads to another file now: a link stands in its way.")
         content = _content(self.workspace, swap.path)
         found = None if content is None else sha256_of(content.data)
         if found != swap.expected_sha256:
             raise _changed(swap.path)
         _refuse_protected(self.workspace, swap.path)
         return content
+
+    def _leads_to_itself(self, path: str) -> bool:
+        try:
+            return self.workspace.relative(path) == path
+        except OutsideWorkspace:
+            return False
 
     def _make_folders(self, swaps: Sequence[_Swap]) -> None:
         for folder in _missing_folders(self.workspace, (s.path for s in swaps if s.data is not None)):

@@ -96,7 +96,7 @@ class Folder:
         except FileNotFoundError:
             return True
         wanted = os.W_OK | (os.X_OK if stat.S_ISDIR(mode) else 0)
-        return bool(mode & 0o222) and os.access(name, wanted, dir_fd=self.descriptor)
+        return bool(mode & 0o222) and os.access(name, wanted, dir_fd=self.descriptor, effective_ids=True)
 
     def sync(self) -> None:
         """Wait until the folder's list of names is on the disk."""

@@ -7,21 +7,32 @@ configuration runs nothing; hence a file that git tracks although a pattern matc
 """
 
 import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 PATTERNS_SIZE_MAX = 1024 * 1024
 """Bytes of one pattern file that are read; git's largest collections have a few thousand lines."""
 
 
-class _Spec(Protocol):
-    def check_file(self, file: str) -> "_Result": ...
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """One pattern, as `pathspec` compiles it."""
 
+    regex: re.Pattern[str]
+    is_ignoring: bool
 
-class _Result(Protocol):
-    @property
-    def include(self) -> bool | None: ...
+    def matches(self, path: str, *, is_folder: bool) -> bool:
+        """Whether the pattern means `path` itself, not only a folder above it: git asks for each folder first.
+
+        In pathspec's expressions the group `ps_d` is the slash behind a folder that a pattern means.
+        """
+        found = self.regex.search(path)
+        if found and not found.groupdict().get("ps_d"):
+            return True
+        ends = (found.end("ps_d") for found in self.regex.finditer(f"{path}/") if found.re.groups)
+        return is_folder and any(end == len(path) + 1 for end in ends)
 
 
 @dataclass(slots=True)
@@ -31,9 +42,7 @@ class Ignores:
     root: Path
     """The workspace's root, symlinks resolved."""
     _repository: Path = field(init=False)
-    _specs: dict[tuple[Path, str], _Spec | None] = field(
-        default_factory=dict[tuple[Path, str], "_Spec | None"]
-    )
+    _rules: dict[tuple[Path, str], list[_Rule]] = field(default_factory=dict[tuple[Path, str], list[_Rule]])
     _folders: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
 
     def __post_init__(self) -> None:
@@ -63,27 +72,30 @@ class Ignores:
 
     def _verdict(self, path: Path, top: Path, name: str, *, is_folder: bool) -> bool:
         """What the deepest file of patterns that says anything about `path` says."""
-        for folder in path.parents:
+        folder = path
+        while folder != top:
+            folder = folder.parent
             verdict = self._says(folder, name, path, is_folder=is_folder)
             if verdict is not None:
                 return verdict
-            if folder == top:
-                break
         return name == ".gitignore" and bool(self._says(top, "", path, is_folder=is_folder))
 
     def _says(self, folder: Path, name: str, path: Path, *, is_folder: bool) -> bool | None:
-        spec = self._spec(folder, name)
-        if spec is None:
+        """Whether the last pattern of `folder/name` that means `path` ignores it; None where none does."""
+        rules = self._read(folder, name)
+        if not rules:
             return None
         relative = path.relative_to(folder).as_posix()
-        return spec.check_file(f"{relative}/" if is_folder else relative).include
+        matching = (rule for rule in reversed(rules) if rule.matches(relative, is_folder=is_folder))
+        found = next(matching, None)
+        return found.is_ignoring if found else None
 
-    def _spec(self, folder: Path, name: str) -> _Spec | None:
+    def _read(self, folder: Path, name: str) -> list[_Rule]:
         """The patterns of `folder/name`; the name "" stands for the repository's own `info/exclude`."""
         key = folder, name
-        if key not in self._specs:
-            self._specs[key] = _parse(folder / name if name else exclude_file(folder))
-        return self._specs[key]
+        if key not in self._rules:
+            self._rules[key] = list(_parse(folder / name if name else exclude_file(folder)))
+        return self._rules[key]
 
 
 def git_root(start: Path) -> Path | None:
@@ -107,20 +119,23 @@ def _first_line(path: Path) -> str:
     return lines[0].strip() if lines else ""
 
 
-def _parse(path: Path) -> _Spec | None:
+def _parse(path: Path) -> Iterator[_Rule]:
     text = _read(path)
     if not text.strip():
-        return None
-    from pathspec import GitIgnoreSpec
+        return
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
-    lines: list[str] = []
     for line in text.removeprefix("\ufeff").split("\n"):
+        # pathspec takes `a/**/` for `a/`, but it means the folders below.
+        plain = line.removesuffix("\r")
         try:
-            GitIgnoreSpec.from_lines([line.removesuffix("\r")])
+            regex, is_ignoring = GitIgnoreSpecPattern.pattern_to_regex(
+                f"{plain}*/" if plain.endswith("/**/") else plain
+            )
         except ValueError:
             continue  # git passes over a pattern that it cannot read
-        lines.append(line.removesuffix("\r"))
-    return GitIgnoreSpec.from_lines(lines)
+        if regex is not None and is_ignoring is not None:
+            yield _Rule(re.compile(regex), is_ignoring)
 
 
 def _read(path: Path) -> str:

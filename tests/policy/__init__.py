@@ -1,0 +1,1 @@
+"""Tests of the border of the workspace and of changes to it."""
