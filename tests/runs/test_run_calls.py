@@ -518,3 +518,30 @@ async def test_a_copied_response_is_journalled_as_such(home: Path, tmp_path: Pat
         ]
         assert [data.copied_from for data in finished] == [None, "a/1/1/1"]
         assert finished[0].response == finished[1].response
+
+
+async def test_an_unknown_call_does_not_stand_in_the_way_of_another_one(home: Path, tmp_path: Path) -> None:
+    made: list[str] = []
+    async with journal_in(home) as journal:
+
+        async def crash(run: Run) -> Text:
+            async def work(attempt: Attempt) -> str:
+                async with attempt.call("shop", Text("buy"), is_idempotent=False):
+                    after_crash(home, tmp_path / "crashed")
+                return "lost"
+
+            return Text(await run.step(spec("a"), work, str))
+
+        run, _ = await run_flow(journal, crash)
+
+    async def flow(run: Run) -> Text:
+        async def work(attempt: Attempt) -> str:
+            await calls("ask")(attempt)
+            async with attempt.call("shop", Text("sell"), is_idempotent=False) as call:
+                return await respond(call, "sell", made)
+
+        return Text(await run.step(spec("a"), work, str))
+
+    async with journal_in(tmp_path / "crashed") as journal:
+        assert (await run_flow(journal, flow, run))[1] is RunStatus.FINISHED
+    assert made == ["sell"]

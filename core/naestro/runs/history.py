@@ -171,9 +171,9 @@ class History:
             case StepInput() as data:
                 self._revision(event).inputs[data.name] = InputRecord(data.name, data.value, data.is_patched)
             case StepFinished() as data:
-                self._finish_step(event, data)
+                _finish_step(self._revision(event), event, data)
             case StepFailed() as data:
-                self._fail_step(event, data)
+                _fail_step(self._revision(event), event, data)
             case StepPatched() as data:
                 patch = PatchRecord(data.target, data.before, data.after, data.diff, data.by, event.time)
                 self._open_revision(event, patch, cause=str(event.step))
@@ -201,19 +201,6 @@ class History:
             AttemptRecord(event.attempt or 0, event.time, engine=data.engine, route=data.route)
         )
         self.is_untouched = self.is_untouched and event.attempt == 0
-
-    def _finish_step(self, event: Event, data: StepFinished) -> None:
-        revision = self._revision(event)
-        revision.state, revision.output, revision.fault = StepState.FINISHED, data.output, None
-        revision.usage, revision.duration_ms = data.usage, data.duration_ms
-        revision.finished, revision.copied_from = event.time, data.copied_from
-        _end_attempt(revision, event, StepState.FINISHED)
-
-    def _fail_step(self, event: Event, data: StepFailed) -> None:
-        revision = self._revision(event)
-        revision.state = StepState.DROPPED if data.is_dropped else StepState.FAILED
-        revision.fault = data.fault
-        _end_attempt(revision, event, revision.state, data.fault)
 
     def _open_revision(self, event: Event, patch: PatchRecord | None, cause: str) -> None:
         _interrupt(self.step(str(event.step)).last, event.time)
@@ -268,14 +255,8 @@ class History:
                 self.changes.append(ChangeRecord(data.change, data.paths, event.time))
             case data:
                 assert isinstance(data, PatchUndone)
-                self._undo(event, data)
+                _undo(self.changes, event, data)
         return True
-
-    def _undo(self, event: Event, data: PatchUndone) -> None:
-        applied = (one for one in reversed(self.changes) if one.undone is None)
-        change = next((one for one in applied if sorted(one.paths) == sorted(data.paths)), None)
-        if change is not None:
-            change.undone = event.time
 
 
 def between_ms(before: str, after: str) -> int:
@@ -297,3 +278,24 @@ def _end_attempt(
     for attempt in revision.attempts:
         if attempt.attempt == event.attempt:
             attempt.state, attempt.ended, attempt.fault = state, event.time, fault
+
+
+def _finish_step(revision: RevisionRecord, event: Event, data: StepFinished) -> None:
+    revision.state, revision.output, revision.fault = StepState.FINISHED, data.output, None
+    revision.usage, revision.duration_ms = data.usage, data.duration_ms
+    revision.finished, revision.copied_from = event.time, data.copied_from
+    _end_attempt(revision, event, StepState.FINISHED)
+
+
+def _fail_step(revision: RevisionRecord, event: Event, data: StepFailed) -> None:
+    revision.state = StepState.DROPPED if data.is_dropped else StepState.FAILED
+    revision.fault = data.fault
+    _end_attempt(revision, event, revision.state, data.fault)
+
+
+def _undo(changes: list[ChangeRecord], event: Event, data: PatchUndone) -> None:
+    """Mark the newest applied patch of those paths as taken back."""
+    applied = (one for one in reversed(changes) if one.undone is None)
+    change = next((one for one in applied if sorted(one.paths) == sorted(data.paths)), None)
+    if change is not None:
+        change.undone = event.time
