@@ -64,6 +64,7 @@ def test_a_plain_address_is_taken_without_its_last_slash(url: str) -> None:
         "http://user:secret@h/v1",
         "http://h/v1?key=secret",
         "http://h/v1#x",
+        "http://h\\x/v1",
         "http://h:port/v1",
         "http://[::1/v1",
         "",

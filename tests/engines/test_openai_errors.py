@@ -262,6 +262,7 @@ async def test_of_a_huge_error_only_the_start_is_read(
     with pytest.raises(EngineRefused) as caught:
         await whole(openai_engine, ask("x"))
     assert len(caught.value.message) < 500
+    await scripted_server.until(lambda: scripted_server.open_connections == 0)
 
 
 @pytest.mark.anyio

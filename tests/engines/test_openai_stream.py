@@ -8,6 +8,7 @@ import pytest
 
 from naestro.engines.openai_answer import Source
 from naestro.engines.openai_stream import Deadlines, OpenAIStream
+from naestro.errors import EngineMalformed
 
 pytestmark = pytest.mark.anyio
 
@@ -17,8 +18,8 @@ DONE = b"data: [DONE]\n\n"
 LATE = b'data: {"choices":[{"delta":{"content":"too late"}}]}\n\n'
 
 
-async def text_of(*parts: bytes) -> str:
-    """The answer's text where the network delivers `parts`."""
+def stream_of(*parts: bytes) -> OpenAIStream:
+    """A stream whose network delivers `parts`."""
 
     async def network() -> AsyncIterator[bytes]:
         for part in parts:
@@ -26,10 +27,14 @@ async def text_of(*parts: bytes) -> str:
 
     deadlines = Deadlines(anyio.current_time() + 10, anyio.current_time() + 10, 10, 10)
     response = httpx2.Response(200, content=network())
-    stream = OpenAIStream(response, Source("tiny", "http://h", ""), deadlines, max_bytes=10_000)
+    return OpenAIStream(response, Source("tiny", "http://h", ""), deadlines, max_bytes=10_000)
+
+
+async def text_of(*parts: bytes) -> str:
+    """The answer's text where the network delivers `parts`."""
+    stream = stream_of(*parts)
     seen = [piece async for piece in stream]
     await stream.aclose()
-    assert response.is_closed
     assert "".join(seen) == stream.completion().text
     return stream.completion().text
 
@@ -49,3 +54,12 @@ async def test_what_comes_after_done_in_the_same_piece_is_no_part_of_the_answer(
 
 async def test_what_comes_after_done_in_a_later_piece_is_no_part_of_the_answer() -> None:
     assert await text_of(TEXT, FINISH, DONE, LATE, DONE) == "yes"
+
+
+async def test_what_came_but_was_not_seen_yet_makes_no_completion() -> None:
+    stream = stream_of(TEXT + TEXT + FINISH + DONE)
+    assert await anext(stream) == "yes"
+    with pytest.raises(EngineMalformed, match="not whole"):
+        stream.completion()
+    assert await anext(stream) == "yes"
+    assert stream.completion().text == "yesyes"

@@ -60,6 +60,9 @@ class RequestLog:
         self.requests: list[Received] = []
         self.peak_open = 0
         """The largest number of chat completions that were open at once."""
+        self.connections = 0
+        """How many connections were opened."""
+        self.open_connections = 0
         self._changed = threading.Condition()
 
     @property
@@ -81,6 +84,11 @@ class RequestLog:
     async def until(self, condition: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
         """`wait_until` for async tests."""
         await anyio.to_thread.run_sync(self.wait_until, condition, timeout_s)
+
+    def note_connection(self, change: int) -> None:
+        """A connection was opened (1) or closed (-1)."""
+        self.connections += max(change, 0)
+        self._tell(lambda: setattr(self, "open_connections", self.open_connections + change))
 
     def note(self, request: HttpRequest) -> Received:
         """A request came in."""

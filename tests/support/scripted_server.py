@@ -98,8 +98,6 @@ class ScriptedServer(RequestLog):
         super().__init__()
         self.port = port
         """0 until it runs, unless given."""
-        self.connections = 0
-        """How many connections were opened."""
         self.pages = dict(PAGES)
         """What other requests get, by the end of their path; change it in a test."""
         self._script = Script()
@@ -156,12 +154,13 @@ class ScriptedServer(RequestLog):
             await listener.serve(self._connection)
 
     async def _connection(self, stream: ByteStream) -> None:
-        self.connections += 1
+        self.note_connection(1)
         connection = HttpConnection(stream)
         async with stream:
             while (request := await connection.read_request()) is not None:
                 received = self.note(request)
                 await self._answer(connection, received)
+        self.note_connection(-1)
 
     async def _answer(self, connection: HttpConnection, received: Received) -> None:
         async with anyio.create_task_group() as tasks:

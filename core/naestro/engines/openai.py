@@ -197,10 +197,7 @@ class OpenAIEngine:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if response.status_code == 200 and kind == "text/event-stream":
             return OpenAIStream(response, self._source, deadlines, self._settings.response_max_bytes)
-        try:
-            text = await _read(response, ERROR_MAX_BYTES)
-        finally:
-            await response.aclose()
+        text = await _read(response, ERROR_MAX_BYTES)
         if response.status_code == 200:
             return _Refusal(self._source.malformed(f"it is {kind or 'something'} and no stream of events"))
         error = self._error(response, text)
@@ -261,9 +258,7 @@ class OpenAIEngine:
             headers=headers,
             # The deadlines of a call stand around each wait; a pool without limit cannot make one wait.
             timeout=httpx2.Timeout(None, connect=settings.connect_s),
-            limits=httpx2.Limits(
-                max_keepalive_connections=None if self._keeps_alive else 0, keepalive_expiry=KEEP_ALIVE_S
-            ),
+            limits=httpx2.Limits(keepalive_expiry=KEEP_ALIVE_S),
             # A proxy of the environment is for other machines only: loopback traffic stays on this one.
             trust_env=not self._info.is_local,
             verify=_tls(settings.base_url),
@@ -276,7 +271,7 @@ def _tls(base_url: str) -> "ssl.SSLContext | bool":
 
 
 async def _read(response: "httpx2.Response", max_bytes: int) -> bytes:
-    """The body of a response, cut at `max_bytes`."""
+    """The body of a response, cut at `max_bytes`; the response is closed by that."""
     body = bytearray()
     async with aclosing(response.aiter_bytes()) as pieces:
         async for received in pieces:
