@@ -120,7 +120,9 @@ async def open_journal(
         JournalTooNew: A newer version wrote it.
         JournalUnwritable: The folder or the file cannot be made or written.
     """
-    with _owned(home, holder) as store:
+    with ExitStack() as held:
+        # In a worker thread, since a check or a migration takes its time.
+        store = await anyio.to_thread.run_sync(held.enter_context, _owned(home, holder))
         feed = Feed()
         writer = Writer(store, feed.publish_written)
         try:
