@@ -157,16 +157,32 @@ class RoleSettings(Section):
     """Most tokens of one answer."""
 
 
+class CalmRoleSettings(RoleSettings):
+    """A role that should look closely rather than think of something new."""
+
+    temperature: float = Field(default=0.2, ge=0, le=2)
+    """Sampling temperature, 0 to 2; 0 takes the likeliest token."""
+
+
+class JudgeSettings(RoleSettings):
+    """The judges."""
+
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    """Sampling temperature, 0 to 2; 0 takes the likeliest token."""
+    max_tokens: int = Field(default=256, ge=16, le=131_072)
+    """Most tokens of one answer."""
+
+
 class RolesSettings(Section):
     """The roles, each with the engines that it prefers."""
 
     proposer: RoleSettings = RoleSettings()
     """Answers the task, blind to the other proposers."""
-    critic: RoleSettings = RoleSettings(temperature=0.2)
+    critic: CalmRoleSettings = CalmRoleSettings()
     """Looks for faults in the proposals."""
-    synthesizer: RoleSettings = RoleSettings(temperature=0.2)
+    synthesizer: CalmRoleSettings = CalmRoleSettings()
     """Merges the proposals into one more candidate."""
-    judge: RoleSettings = RoleSettings(temperature=0.0, max_tokens=256)
+    judge: JudgeSettings = JudgeSettings()
     """Compares the candidates, blind to who wrote them."""
 
 

@@ -25,7 +25,6 @@ async def conclude(
 ) -> CouncilResult:
     """The result by `verdict`; `known` are the paths that the prompt showed."""
     winner = winner_of(verdict, candidates)
-    usage = (await sitting.kit.journal.read(sitting.kit.journal.reader.run, sitting.run.id)).usage
     report, warnings = winner.report, [f"Given with less: {loss}" for loss in sitting.losses]
     if winner.is_cut:
         warnings.append("The text was cut at the token limit; raise max_tokens of the role for more.")
@@ -35,7 +34,6 @@ async def conclude(
         verdict=verdict,
         findings=[finding for finding in findings if finding.candidate == winner.name],
         warnings=warnings,
-        usage=usage,
     )
     if report.changes:
         return _as_change(common, winner)

@@ -11,7 +11,7 @@ from naestro.config import Consensus
 from naestro.council.citations import Citation
 from naestro.council.execute import Evidence, ExecutionReport
 from naestro.policy.changes import Change
-from naestro.types import Usage, Value
+from naestro.types import Value
 
 Kind = Literal["answer", "change"]
 Severity = Literal["blocker", "major", "minor"]
@@ -146,7 +146,7 @@ class Verdict(Value, frozen=True, kw_only=True):
 
 
 class CouncilResult(Value, frozen=True, kw_only=True):
-    """What a run of the council comes to."""
+    """What a run of the council comes to. What it used up stands in `run.finished`, so that two runs can be compared."""
 
     answer: str
     """Text with checked citations; for a change, the winner's own words."""
@@ -161,4 +161,3 @@ class CouncilResult(Value, frozen=True, kw_only=True):
     findings: list[Finding] = []
     warnings: list[str] = []
     """First among them, where it applies, that the answer was given with less."""
-    usage: Usage = Usage()

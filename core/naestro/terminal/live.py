@@ -76,7 +76,7 @@ class LivePrinter:
             for name, tail in self._tails.items()
             if name in history.steps and history.steps[name].state is StepState.RUNNING
         ]
-        return Group(table(_info(history), self._events, now=now), *lines)
+        return Group(table(_info(history), self._events, width=self._console.width, now=now), *lines)
 
 
 def _last_line(text: str, width: int) -> str:

@@ -11,7 +11,7 @@ from naestro.config import load_settings
 from naestro.engines import fetch
 from naestro.engines.catalogue import Model, catalogue
 from naestro.terminal.exits import Exit
-from naestro.terminal.plain import print_json
+from naestro.terminal.plain import print_json, wide_console
 
 MB = 1_000_000
 
@@ -32,7 +32,7 @@ def show_models(*, as_json: bool) -> None:
         sign = Text("✓", style="green") if model.name in here else Text("")
         size = f"{model.size_bytes / MB:.0f} MB"
         table.add_row(model.name, sign, size, str(model.context_tokens), model.licence, model.summary)
-    Console().print(table)
+    wide_console().print(table)
 
 
 def _facts(model: Model) -> dict[str, object]:

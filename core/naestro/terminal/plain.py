@@ -1,10 +1,15 @@
 """Events as lines: JSON for programs, plain sentences where there is no terminal to draw on."""
 
 import sys
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from naestro import types
 from naestro.types import Delta, Event, EventData, Usage, encode
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PIPE_WIDTH = 140
 
 
 class Printer(Protocol):
@@ -64,6 +69,14 @@ def describe(event: Event) -> str | None:
     if said is None:
         return None
     return f"{event.step:<14} {said}" if event.step else said
+
+
+def wide_console() -> "Console":
+    """A console on stdout; where that is no terminal, lines are `PIPE_WIDTH` long, since nobody reads them folded."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=max(PIPE_WIDTH, console.width))
 
 
 def print_json(value: object) -> None:

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -12,7 +11,7 @@ from naestro.config import load_settings
 from naestro.policy.trust import is_trusted, trust, untrust
 from naestro.policy.workspace import Workspace
 from naestro.terminal.exits import Exit
-from naestro.terminal.plain import print_json
+from naestro.terminal.plain import print_json, wide_console
 from naestro.terminal.step import printable
 
 
@@ -32,7 +31,7 @@ def show_settings(folder: Path, *, as_json: bool) -> None:
             table.add_row(
                 Text(row.key, style=style), Text(printable(row.value), style=style), Text(str(row.source))
             )
-        Console().print(table)
+        wide_console().print(table)
     for warning in loaded.warnings:
         print(f"! {warning}", file=sys.stderr)
 
@@ -60,7 +59,7 @@ async def show_diagnosis(folder: Path, *, as_json: bool) -> int:
         else:
             sign = Text("✓", style="green") if check.is_ok else Text("✗", style="red")
             line = Text.assemble(sign, f" {check.name:<22} {printable(check.detail)}")
-            Console().print(line, soft_wrap=True)
+            wide_console().print(line, soft_wrap=True)
             if not check.is_ok and check.hint:
-                Console().print(Text(f"  {check.hint}", style="dim"), soft_wrap=True)
+                wide_console().print(Text(f"  {check.hint}", style="dim"), soft_wrap=True)
     return Exit.OK if all(check.is_ok for check in checks) else Exit.FAILED

@@ -1,12 +1,11 @@
 """Lists for the terminal: runs, and what pruning removes."""
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from naestro.runs.retention import prune
 from naestro.terminal.exits import Exit
-from naestro.terminal.plain import print_json, usage_words
+from naestro.terminal.plain import print_json, usage_words, wide_console
 from naestro.terminal.step import printable
 from naestro.terminal.store import open_store, open_writer
 from naestro.types import RunInfo, RunStatus
@@ -39,7 +38,7 @@ def show_runs(limit: int, workspace: str | None, *, as_json: bool) -> None:
         table.add_column(column, no_wrap=column != "task")
     for info in found:
         table.add_row(*_cells(info))
-    Console().print(table)
+    wide_console().print(table)
 
 
 def _cells(info: RunInfo) -> list[Text]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import anyio
-from rich.console import Console, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -14,7 +14,7 @@ from naestro.runs.history import History
 from naestro.runs.reader import Reader
 from naestro.runs.records import StepState
 from naestro.terminal.exits import Exit
-from naestro.terminal.plain import JsonPrinter, seconds
+from naestro.terminal.plain import PIPE_WIDTH, JsonPrinter, seconds, usage_words, wide_console
 from naestro.terminal.store import open_store
 from naestro.terminal.waterfall import Bar, Waterfall, waterfall
 from naestro.types import Event, RunInfo, RunStatus, encode
@@ -22,6 +22,9 @@ from naestro.types import Event, RunInfo, RunStatus, encode
 POLL_S = 0.1
 """How often the journal is asked for news of a run that another process works on."""
 BAR_WIDTH = 28
+BAR_WIDTH_MIN = 8
+NUMBERS_WIDTH = 52
+"""What the columns of numbers take, with the space between all columns."""
 
 STATE_STYLES = {
     StepState.OPEN: ("○", "dim"),
@@ -50,48 +53,70 @@ async def show_trace(
         else:
             async for _ in _changes(reader, info, is_following=is_following):
                 pass
-            Console().print(table(reader.run(info.id), reader.events(info.id)))
+            console = wide_console()
+            console.print(table(reader.run(info.id), reader.events(info.id), width=console.width))
     return Exit.OK
 
 
-def table(info: RunInfo, events: Sequence[Event], *, now: str | None = None) -> RenderableType:
-    """The waterfall of a run as a table for a terminal."""
+def table(
+    info: RunInfo, events: Sequence[Event], *, width: int = PIPE_WIDTH, now: str | None = None
+) -> RenderableType:
+    """The waterfall of a run as a table of at most `width` characters; the bars give way where it is narrow."""
     fall = waterfall(events, now=now)
-    grid = Table(box=None, pad_edge=False, expand=False, title=_title(info, fall), title_justify="left")
-    for name in ("step", "engine", ""):
-        grid.add_column(name, no_wrap=True, header_style="dim")
-    for name in ("time", "first", "prompt", "cached", "new", "cost"):
-        grid.add_column(name, justify="right", no_wrap=True, header_style="dim")
+    columns = _columns(fall, width)
+    grid = Table(box=None, pad_edge=False)
+    for name in columns:
+        side = "left" if name in ("step", "engine", "") else "right"
+        grid.add_column(name, justify=side, no_wrap=True, header_style="dim")
     for bar in fall.bars:
-        grid.add_row(*_cells(bar, fall.total_ms))
-        if bar.note:
-            grid.add_row("", Text(f"↳ {bar.note}", style="dim"))
-    return grid
+        cells = _cells(bar, fall.total_ms, max(1, width - _other_width(fall)))
+        grid.add_row(*(cells[name] for name in columns))
+    notes = [Text(f"{bar.label}: {bar.note}", style="dim") for bar in fall.bars if bar.note]
+    return Group(_title(info, fall), grid, *notes)
+
+
+def _columns(fall: Waterfall, width: int) -> list[str]:
+    has_cost = any(bar.usage.cost_usd for bar in fall.bars)
+    has_room = width - _other_width(fall) >= BAR_WIDTH_MIN
+    bars = [""] if has_room else []
+    return [
+        "step",
+        "engine",
+        *bars,
+        "time",
+        "first",
+        "prompt",
+        "cached",
+        "new",
+        *(["cost"] if has_cost else []),
+    ]
+
+
+def _other_width(fall: Waterfall) -> int:
+    """Characters that all columns but the bars take."""
+    names = max((len(bar.label) for bar in fall.bars), default=0)
+    return names + max((len(bar.engine) for bar in fall.bars), default=0) + NUMBERS_WIDTH
 
 
 def _title(info: RunInfo, fall: Waterfall) -> Text:
-    usage = fall.usage
-    words = f"{info.id}  {info.command}  {info.status.value}  {seconds(fall.total_ms)}"
-    if usage.prompt_tokens:
-        words += f"  {usage.prompt_tokens} + {usage.completion_tokens} tokens, {usage.cached_tokens} cached"
-    return Text(words, style="bold")
+    facts = [info.id, info.command, info.status.value, seconds(fall.total_ms), usage_words(fall.usage)]
+    return Text("  ".join(filter(None, facts)), style="bold")
 
 
-def _cells(bar: Bar, total_ms: int) -> list[Text]:
+def _cells(bar: Bar, total_ms: int, room: int) -> dict[str, Text]:
     sign, style = STATE_STYLES[bar.state]
     usage = bar.usage
-    has_calls = usage.prompt_tokens > 0
-    return [
-        Text(f"{sign} {bar.label}", style=style),
-        Text(bar.engine, style="" if bar.engine else "dim"),
-        Text(bar_text(bar, total_ms), style=style),
-        Text(seconds(bar.duration_ms)),
-        Text(seconds(bar.first_token_ms) if bar.first_token_ms is not None else ""),
-        Text(str(usage.prompt_tokens) if has_calls else ""),
-        Text(str(usage.cached_tokens) if has_calls else ""),
-        Text(str(usage.completion_tokens) if has_calls else ""),
-        Text(f"${usage.cost_usd:.4f}" if usage.cost_usd else ""),
-    ]
+    counts = {"prompt": usage.prompt_tokens, "cached": usage.cached_tokens, "new": usage.completion_tokens}
+    first = seconds(bar.first_token_ms) if bar.first_token_ms is not None else ""
+    return {
+        "step": Text(f"{sign} {bar.label}", style=style),
+        "engine": Text(bar.engine),
+        "": Text(bar_text(bar, total_ms, min(BAR_WIDTH, room)), style=style),
+        "time": Text(seconds(bar.duration_ms)),
+        "first": Text(first),
+        **{name: Text(str(count) if usage.prompt_tokens else "") for name, count in counts.items()},
+        "cost": Text(f"${usage.cost_usd:.4f}" if usage.cost_usd else ""),
+    }
 
 
 def bar_text(bar: Bar, total_ms: int, width: int = BAR_WIDTH) -> str:
@@ -109,7 +134,7 @@ def _show_step(reader: Reader, info: RunInfo, name: str, *, as_json: bool) -> No
         return
     from naestro.terminal.step import step_text
 
-    Console().print(step_text(record, reader))
+    wide_console().print(step_text(record, reader), soft_wrap=True)
 
 
 def _write_page(reader: Reader, info: RunInfo, html: Path) -> None:
@@ -137,7 +162,7 @@ async def _follow_table(reader: Reader, info: RunInfo) -> None:
 
     with Live(refresh_per_second=8) as live:
         async for _ in _changes(reader, info, is_following=True):
-            live.update(table(reader.run(info.id), reader.events(info.id)))
+            live.update(table(reader.run(info.id), reader.events(info.id), width=live.console.width))
 
 
 async def _changes(reader: Reader, info: RunInfo, *, is_following: bool) -> AsyncIterator[list[Event]]:

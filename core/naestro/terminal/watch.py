@@ -10,9 +10,10 @@ import msgspec
 
 from naestro.app import open_client
 from naestro.client.api import Client, Command
+from naestro.runs.history import History
 from naestro.terminal.exits import Exit, exit_for_fault, exit_for_status
 from naestro.terminal.plain import JsonPrinter, PlainPrinter, Printer
-from naestro.types import Delta, Event, InterruptOpened, RunFinished, RunStatus
+from naestro.types import Delta, Digest, Event, InterruptOpened, RunFinished, RunStatus
 
 BY = "cli"
 """Who answers and patches, as the journal tells it."""
@@ -58,9 +59,20 @@ async def resume(run: str, watch: Watch) -> int:
 
 
 async def go_on(client: Client, run: str, watch: Watch) -> int:
-    """Resume `run` with an open client and follow it; the exit code."""
-    before = (await client.get(run)).last_seq
-    return await follow(client, await client.resume(run), watch, after=before)
+    """Resume `run` with an open client and follow it; the exit code. A question that waits is answered first."""
+    info = await client.get(run)
+    for question in History.of(await client.history(info.id)).open_interrupts:
+        answer = watch.answer
+        if answer is None and watch.is_drawn:
+            answer = await _ask(client, question.question, question.options, question.payload)
+        if answer is None:
+            options = (
+                f" Answer with --answer, one of: {', '.join(question.options)}." if question.options else ""
+            )
+            print(f"The run {info.id} waits: {question.question}{options}", file=sys.stderr)
+            return Exit.WAITING
+        await client.respond(info.id, question.interrupt, answer, by=BY)
+    return await follow(client, await client.resume(info.id), watch, after=info.last_seq)
 
 
 async def follow(client: Client, run: str, watch: Watch, *, after: int = 0) -> int:
@@ -91,27 +103,27 @@ async def _answer(
     answer = watch.answer
     if answer is None and watch.is_drawn:
         printer.pause()
-        answer = await _ask(client, question)
+        answer = await _ask(client, question.question, question.options, question.payload)
     if answer is None:
         await client.park(run)
     else:
         await client.respond(run, question.interrupt, answer, by=BY)
 
 
-async def _ask(client: Client, question: InterruptOpened) -> str | None:
+async def _ask(client: Client, question: str, options: list[str], payload: Digest | None) -> str | None:
     """Show the payload and read a line until it is an option; None at the end of input."""
     from naestro.terminal.step import readable
 
-    if question.payload is not None:
-        print(readable(await client.artifact(question.payload)), file=sys.stderr)
-    choices = f" [{'/'.join(question.options)}]" if question.options else ""
+    if payload is not None:
+        print(readable(await client.artifact(payload)), file=sys.stderr)
+    choices = f" [{'/'.join(options)}]" if options else ""
     while True:
-        print(f"{question.question}{choices} ", end="", file=sys.stderr, flush=True)
+        print(f"{question}{choices} ", end="", file=sys.stderr, flush=True)
         await anyio.wait_readable(sys.stdin)
         line = sys.stdin.readline()
         if not line:
             return None
-        answer = _option(line.strip(), question.options)
+        answer = _option(line.strip(), options)
         if answer is not None:
             return answer
 
