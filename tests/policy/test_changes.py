@@ -298,13 +298,14 @@ def test_when_the_system_fails_no_file_is_changed(
     assert picture(files.root) == at_first
 
 
-def test_an_interrupted_write_is_taken_back(files: Workspace) -> None:
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_interrupted_write_is_taken_back(files: Workspace, order: int) -> None:
     at_first = picture(files.root)
 
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    planned = plan(files, everything(files))
+    planned = plan(files, everything(files)[::order])
     with watching(before("os.rename", interrupt, nth=2)), pytest.raises(KeyboardInterrupt):
         execute(planned)
     assert picture(files.root) == at_first

@@ -198,7 +198,8 @@ def path_of(line: str) -> str | None:
     if quoted := _QUOTED.match(text):
         return _LINES.sub("", quoted[2].strip()) or None
     text = _LINES.sub("", text)
-    return text if text and not any(c.isspace() for c in text) and not _is_marker(text) else None
+    is_word = text.strip("`'\"") and not any(c.isspace() for c in text)
+    return text if is_word and not _is_marker(text) else None
 
 
 def looks_like_path(text: str) -> bool:

@@ -1,0 +1,1 @@
+"""Tests of reading a model's text as a patch."""
