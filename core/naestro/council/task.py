@@ -10,27 +10,10 @@ import msgspec
 from naestro.errors import InputError
 from naestro.types import Json, Value
 
-QUESTION_WORDS = frozenset(
-    [
-        "what",
-        "how",
-        "why",
-        "where",
-        "which",
-        "who",
-        "when",
-        "whose",
-        "explain",
-        "describe",
-        "summarize",
-        "summarise",
-        "does",
-        "is",
-        "are",
-        "can",
-        "could",
-    ]
-)
+QUESTION_WORDS = frozenset({
+    "are", "can", "could", "describe", "does", "explain", "how", "is", "summarise", "summarize",
+    "what", "when", "where", "which", "who", "whose", "why",
+})  # fmt: skip
 """A task that begins with one of these asks for words, not for a change."""
 _TARGET = re.compile(r"(?P<path>[^\s:#]+)(?::|#L)(?P<start>\d+)(?:-L?(?P<end>\d+))?")
 

@@ -3,7 +3,8 @@
 All calls of a run begin with the same prompt. Sent to one engine at the same moment, each would read that prompt by
 itself. So the first goes ahead until its first token. After that the others follow: side by side where the engine
 shares its cache among requests (vLLM, TensorRT-LLM, clouds, the embedded engine), one after the other where each slot
-has a cache of its own (a llama.cpp server that a person started). `council.generate` above takes a turn for each call; this module knows no prompt and no run.
+has a cache of its own (a llama.cpp server that a person started). `council.generate` above takes a turn for each
+call; this module knows no prompt and no run.
 """
 
 from collections.abc import AsyncGenerator, Callable
