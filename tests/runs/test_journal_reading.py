@@ -192,3 +192,11 @@ async def test_a_reader_can_be_closed_twice_and_used_again(journal: Journal) -> 
     reader.close()
     assert reader.run(run).id == run
     reader.close()
+
+
+@pytest.mark.parametrize("name", ["with space", "per%20cent", "question?mode=rw", "hash#tag", "ümläut-中"])
+async def test_a_home_of_any_name_is_read(tmp_path: Path, name: str) -> None:
+    async with open_journal(tmp_path / name, holder="test") as journal:
+        run = await journal.create_run(begun())
+    with open_reader(tmp_path / name) as reader:
+        assert reader.run("last").id == run
