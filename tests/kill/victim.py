@@ -17,23 +17,32 @@ from pathlib import Path
 from typing import Literal
 
 import anyio
+import httpx2  # noqa: F401 - loaded here, so that no life waits for it
 import msgspec
 
+from naestro.engines.engine import ChatRequest, Completion, Engine, EngineInfo, Message
+from naestro.engines.openai import OpenAIEngine, OpenAISettings
 from naestro.runs.attempt import Attempt
 from naestro.runs.execution import execute
 from naestro.runs.interrupts import answer
 from naestro.runs.journal import Draft, Guard, Journal, open_journal
 from naestro.runs.run import Run, StepSpec
-from naestro.types import Delta, Event, Origin, RunStarted, StepKind, Usage, Value, encode
+from naestro.types import Delta, Event, Origin, RunStarted, StepKind, Value, encode
 
+INFO = EngineInfo("scripted", "scripted", 4096, is_local=True)
 STEPS = ("retrieve", "propose.1", "propose.2", "propose.3", "synthesize", "adjudicate")
-RESULT = b'{"text":"retrieve[] propose.1[AB] propose.2[AB] propose.3[AB] synthesize[AB] adjudicate[AB]: yes"}'
+RESULT = (
+    b'{"text":"retrieve[] propose.1[aaaabbbb] propose.2[aaaabbbb] propose.3[aaaabbbb] '
+    b'synthesize[aaaabbbb] adjudicate[aaaabbbb]: yes"}'
+)
 
 
 class Order(msgspec.Struct):
     """What to do."""
 
     home: str
+    base_url: str
+    """Of the scripted engine."""
     run: str | None = None
     """The run to go on with; None begins one."""
     kind: str | None = None
@@ -45,7 +54,7 @@ class Order(msgspec.Struct):
 
 
 class Text(Value, frozen=True):
-    """Requests, responses and the result."""
+    """The result."""
 
     text: str
 
@@ -81,14 +90,14 @@ def say(line: bytes) -> None:
     os.write(1, line + b"\n")
 
 
-def flow_noting(effects: Path):
-    """The flow, and the file that its steps write to."""
+def flow_noting(effects: Path, engine: Engine):
+    """The flow, the file that its steps write to, and the engine that they ask."""
 
     def work(name: str, words: Sequence[str]):
         async def body(attempt: Attempt) -> str:
             note(effects, attempt.key)
             prompt = await attempt.given("prompt", f"Do {name}.")
-            parts = [await generate(attempt, f"{prompt} {word}", word) for word in words]
+            parts = [await generate(attempt, engine, f"{prompt} {word}") for word in words]
             return f"{name}[{''.join(parts)}]"
 
         return body
@@ -117,16 +126,18 @@ def note(effects: Path, key: str) -> None:
     os.close(file)
 
 
-async def generate(attempt: Attempt, request: str, word: str) -> str:
+async def generate(attempt: Attempt, engine: Engine, text: str) -> str:
     """A call that streams for some hundredths of a second."""
-    async with attempt.call("engine", Text(request)) as call:
+    request = ChatRequest([Message("user", text)], max_tokens=9, seed=attempt.seed)
+    async with attempt.call("scripted", request) as call:
         if call.recorded is not None:
-            return msgspec.json.decode(call.recorded, type=Text).text
-        for _ in range(4):
-            call.token(word)
-            await anyio.sleep(0.004)
-        await call.finish(Text(word.upper()), Usage(prompt_tokens=2, completion_tokens=4))
-    return word.upper()
+            return msgspec.json.decode(call.recorded, type=Completion).text
+        async with engine.chat(request) as stream:
+            async for piece in stream:
+                call.token(piece)
+        completion = stream.completion()
+        await call.finish(completion, completion.usage)
+        return completion.text
 
 
 async def show(journal: Journal, run: str) -> None:
@@ -159,7 +170,8 @@ async def obey(order: Order) -> None:
         say(b"run " + run.encode())
         async with anyio.create_task_group() as group:
             group.start_soon(show, journal, run)
-            status = await execute(journal, run, flow_noting(home / "effects"))
+            async with OpenAIEngine(INFO, OpenAISettings(order.base_url)) as engine:
+                status = await execute(journal, run, flow_noting(home / "effects", engine))
             say(b"ended " + status.encode())
             group.cancel_scope.cancel()
 

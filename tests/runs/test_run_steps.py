@@ -327,16 +327,20 @@ async def attempt_is_written(journal: Journal, run: str) -> None:
                 await feed.receive()
 
 
-async def test_a_notice_is_recorded(journal: Journal) -> None:
+async def test_a_notice_is_recorded_once_however_often_the_flow_is_called(journal: Journal) -> None:
     async def flow(run: Run) -> Text:
+        await run.step(spec("a"), gives(1), int)
         await run.notice("Two files were too long.", "warning")
         await run.notice("Fine.")
         return Text("")
 
     run, _ = await run_flow(journal, flow)
+    await rerun(journal, run, "a", "me")
+    await run_flow(journal, flow, run)
     assert [(one.text, one.level) for one in history(journal, run).notices] == [
         ("Two files were too long.", "warning"),
         ("Fine.", "info"),
+        ("me asked to run a again.", "info"),
     ]
 
 

@@ -146,7 +146,7 @@ class Verdict(Value, frozen=True, kw_only=True):
 
 
 class CouncilResult(Value, frozen=True, kw_only=True):
-    """What a run of the council comes to. What it used up stands in `run.finished`, so that two runs can be compared."""
+    """What a run of the council comes to; what it used up stands in `run.finished`, so that runs can be compared."""
 
     answer: str
     """Text with checked citations; for a change, the winner's own words."""

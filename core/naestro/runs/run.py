@@ -72,6 +72,7 @@ class Run:
         self._history = history
         self._hand = hand
         self._recorded = recorded
+        self._told = {(one.text, one.level) for one in history.notices}
         self._standings: dict[str, Standing] = {name: self._look_up(name) for name in history.steps}
 
     @property
@@ -124,8 +125,10 @@ class Run:
         standing.dropped = fault
 
     async def notice(self, text: str, level: Literal["info", "warning"] = "info") -> None:
-        """Tell the person something."""
-        await self._journal.write(self.id, Draft(Notice(text, level)))
+        """Tell the person something, once: a flow that is called again says the same again."""
+        if (text, level) not in self._told:
+            self._told.add((text, level))
+            await self._journal.write(self.id, Draft(Notice(text, level)))
 
     async def ask(
         self,
