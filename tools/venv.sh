@@ -4,6 +4,7 @@
 #   tools/venv.sh FOLDER REQUIREMENTS
 #
 # Installs exactly what REQUIREMENTS locks, with hashes, then this checkout itself as an editable install.
+# Everything is compiled to bytecode, as pip does by itself: without it each start compiles anew what it imports.
 # PYTHON names the interpreter (3.11 or newer); without it the first fitting one on PATH is taken.
 set -eu
 
@@ -45,7 +46,7 @@ make_folder() {
 
 install() {
     if command -v uv >/dev/null 2>&1; then
-        uv pip install --quiet --python "$folder/bin/python" "$@"
+        uv pip install --quiet --compile-bytecode --python "$folder/bin/python" "$@"
     else
         "$folder/bin/python" -m pip --version >/dev/null 2>&1 || "$folder/bin/python" -m ensurepip --upgrade >/dev/null
         "$folder/bin/python" -m pip install -qq --disable-pip-version-check "$@"
