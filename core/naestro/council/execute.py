@@ -6,10 +6,11 @@ same files gives the same report. Above, the council's `execute` step; below, th
 """
 
 import sys
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import IO, Protocol
 
 import anyio
 import anyio.to_thread
@@ -116,6 +117,7 @@ class Parses:
 
     name: str = "parses"
     command: Sequence[str] = (sys.executable, "-I", "-S", "-W", "ignore", "-c", _COMPILE)
+    seconds: float = CHECK_S
 
     async def run(self, workspace: Workspace, changes: Sequence[Change]) -> list[Evidence]:
         """One piece of evidence for each file that there is afterwards."""
@@ -139,7 +141,7 @@ class Parses:
 
     async def _fault(self, text: str) -> _Fault | None:
         """Why Python does not compile `text`, or None."""
-        output = await _output(self.command, text)
+        output = await _output(self.command, text, self.seconds)
         if output is None:
             return _Fault(None, "Python's compiler gave up on it")
         return msgspec.json.decode(output, type=_Fault | None)
@@ -151,6 +153,7 @@ class Lints:
 
     name: str = "lint"
     command: Sequence[str] = (sys.executable, "-I", "-m", "ruff")
+    seconds: float = CHECK_S
 
     async def run(self, workspace: Workspace, changes: Sequence[Change]) -> list[Evidence]:
         """What is new in each Python file, or that nothing is."""
@@ -184,7 +187,7 @@ class Lints:
             return []
         options = ["check", "--isolated", "--no-cache", "--ignore-noqa", "--exit-zero", "--no-fix", "--quiet"]
         options += ["--select", ",".join(ERROR_RULES), "--target-version", "py314", "--output-format", "json"]
-        output = await _output([*self.command, *options, "--stdin-filename", path, "-"], text)
+        output = await _output([*self.command, *options, "--stdin-filename", path, "-"], text, self.seconds)
         try:
             return msgspec.json.decode(output or b"", type=list[_Finding])
         except msgspec.DecodeError:
@@ -234,15 +237,23 @@ async def _before(workspace: Workspace, change: Change) -> str | None:
     return (await anyio.to_thread.run_sync(workspace.read, change.path)).text
 
 
-async def _output(command: Sequence[str], text: str) -> bytes | None:
+async def _output(command: Sequence[str], text: str, seconds: float) -> bytes | None:
     """What a check prints when it is given `text`; None when it fails or takes too long.
 
     It gets no environment: nothing of the person's settings reaches it, and the same text gives the same output.
     """
-    with anyio.move_on_after(CHECK_S):
-        done = await anyio.run_process(command, input=text.encode(), env={}, check=False)
+    # A file, not a pipe: a check that ends before it has read everything is no error of ours.
+    with await anyio.to_thread.run_sync(_as_file, text) as given, anyio.move_on_after(seconds):
+        done = await anyio.run_process(command, stdin=given, env={}, check=False)
         return done.stdout if done.returncode == 0 else None
     return None
+
+
+def _as_file(text: str) -> IO[bytes]:
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the caller
+    file.write(text.encode())
+    file.seek(0)
+    return file
 
 
 def _new(before: Sequence[_Finding], after: Sequence[_Finding]) -> list[_Finding]:
