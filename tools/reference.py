@@ -121,9 +121,9 @@ def settings() -> str:
 
 def sections(model: BaseModel, path: tuple[str, ...], meaning: str) -> Iterator[str]:
     """A part for `model`, whose values are the defaults, then one for each part of the tree below it."""
-    fields = type(model).model_fields
+    fields, means = type(model).model_fields, meanings(type(model))
     rows = [
-        setting_row(name, field, path, getattr(model, name))
+        (*setting_row(name, field, path, getattr(model, name)), means[name])
         for name, field in fields.items()
         if not below(field)
     ]
@@ -137,9 +137,22 @@ def sections(model: BaseModel, path: tuple[str, ...], meaning: str) -> Iterator[
             value = getattr(model, name)
             is_one = isinstance(value, child)
             inner = (*path, name) if is_one else (*path, name, "NAME")
-            yield from sections(
-                value if is_one else child.model_construct(), inner, sentence(field.description)
-            )
+            yield from sections(value if is_one else child.model_construct(), inner, means[name])
+
+
+def meanings(model: type[BaseModel]) -> dict[str, str]:
+    """What the text under each field says, by the field's name; fields of its bases in the same module too."""
+    found: dict[str, str] = {}
+    for kind in reversed(model.__mro__):
+        if kind.__module__ != model.__module__:
+            continue
+        (definition,) = ast.parse(inspect.getsource(kind)).body
+        assert isinstance(definition, ast.ClassDef)
+        for field, text in itertools.pairwise(definition.body):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(said))):
+                    found[name] = sentence(said)
+    return found
 
 
 def below(field: FieldInfo) -> type[BaseModel] | None:
@@ -149,14 +162,13 @@ def below(field: FieldInfo) -> type[BaseModel] | None:
 
 
 def setting_row(name: str, field: FieldInfo, path: tuple[str, ...], value: Any) -> tuple[str, ...]:
-    """The row of one setting whose default is `value` (`Any`: a setting may be of any plain kind)."""
+    """The row, but for its meaning, of a setting whose default is `value` (`Any`: settings are of any plain kind)."""
     variable = name if path == (BARE_SECTION,) else f"naestro_{'__'.join((*path, name))}"
     return (
         f"`{name}`",
         form(field.annotation) + limits(field),
         "not set" if value is None else f"`{json.dumps(value)}`",
         f"`{variable.upper()}`",
-        sentence(field.description),
     )
 
 

@@ -1,9 +1,9 @@
 """The settings: read from all their sources, with the folders and whatever else the environment says.
 
 Every layer above imports the settings from here; below stand `config_tree` (the tree itself), `config_sources`
-(reading, merging, provenance), `config_untrusted` and `errors`. It is the one module that reads the environment. It
-knows no engine, no model file and no record of trust: whom the person trusts is asked through a function that the
-caller brings (`naestro.policy.trust`).
+(reading, merging, provenance), `config_environment`, `config_untrusted` and `errors`. It is the one module that reads
+the environment. It knows no engine, no model file and no record of trust: whom the person trusts is asked through a
+function that the caller brings (`naestro.policy.trust`).
 
 Precedence, lowest first: the defaults, the user's file, the workspace's `naestro.toml`, the environment
 (`NAESTRO_COUNCIL__CONSENSUS`; the roadmap's flags by their bare names), the command line.
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import SecretStr, ValidationError
-from pydantic_settings import EnvSettingsSource
 
 from naestro.config_sources import (
     Entries,
@@ -183,11 +182,13 @@ def _override_entries(overrides: Mapping[str, object]) -> Entries:
 
 def _environment_entries() -> Entries:
     """What the environment sets; an empty variable counts as none. Unknown names are kept, to be refused."""
+    from naestro.config_environment import flag_variables, setting_variables
+
     names = {_path_of_variable(name): name for name, value in os.environ.items() if value}
     unplaced = Source("environment")
     values = overlay(
-        flatten(EnvSettingsSource(Settings, env_prefix="NAESTRO_")(), unplaced),
-        flatten({"flags": EnvSettingsSource(Flags)()}, unplaced),
+        flatten(setting_variables(), unplaced),
+        flatten({"flags": flag_variables()}, unplaced),
     )
     return {
         path: Entry(values[path].value if path in values else "", Source("environment", name))

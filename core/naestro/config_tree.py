@@ -1,7 +1,9 @@
 """The tree of settings: one frozen typed value, each field described by the text under it.
 
 `config` above reads the files, the environment and the command line into it and hands it out; below it stands
-`errors`. The documentation of the settings is generated from here. It reads nothing and knows no source.
+`errors`. The documentation of the settings is generated from here. It reads nothing and knows no source. Every command
+that touches a run pays for this module at its start: so `config_environment` alone imports pydantic-settings, and
+pydantic does not parse the texts under the fields.
 """
 
 from collections.abc import Mapping
@@ -17,7 +19,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from naestro.errors import ConfigError, FeatureUnavailable
 
@@ -63,38 +64,10 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
 class Section(BaseModel):
     """A part of the tree: frozen, unknown keys rejected, described by the text under each field."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class _Root(BaseSettings):
-    """A part that variables of the environment name directly. Making one reads nothing: `load_settings` does."""
-
-    model_config = SettingsConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,
-        enable_decoding=False,
-        env_ignore_empty=True,
-        env_nested_delimiter="__",
-    )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take the arguments alone, so that a tree made in a test is the tree that the test says."""
-        return (init_settings,)
-
-
-class Flags(_Root):
+class Flags(Section):
     """The roadmap's flags; in the environment each has its bare name, `CONCURRENCY_MAX`."""
 
     mcp_enabled: bool = False
@@ -275,7 +248,7 @@ class ModelSettings(Section):
         return _checked_url(value)
 
 
-class Settings(_Root):
+class Settings(Section):
     """The whole tree."""
 
     isolated: bool = False
