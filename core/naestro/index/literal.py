@@ -48,7 +48,7 @@ FILE_WEIGHT = 0.5
 """Added for a word that the whole file has often: a file is about what it repeats."""
 FILE_HITS_HALF = 8
 """Hits in a file that give half of FILE_WEIGHT."""
-TEST_FACTOR = 0.4
+TEST_FACTOR = 0.25
 PROSE_FACTOR = 0.6
 DATA_FACTOR = 0.3
 """Tests, documents and data repeat the words of the code that answers the question."""
@@ -200,7 +200,7 @@ def _spans(one: _Found, terms: Terms, weights: dict[str, float]) -> Iterator[Spa
     scored = sorted(_scored(one, terms, weights), key=lambda pair: (-pair[0], pair[1].start))
     best = scored[: SPANS_PER_FILE_MAX * (2 if named else 1)]
     if named and not best and one.lines:
-        best = [(0.0, Block(1, len(one.lines), ""))]
+        best = [(0.0, Block(1, min(len(one.lines), SPAN_LINES_MAX), ""))]
     base = NAMED_SCORE if named else 0.0
     for score, start, end in _joined(best, one):
         words = sorted(

@@ -29,6 +29,8 @@ _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _PATH = re.compile(
     r"(?<![\w/.-])((?:[\w.-]+/)*[\w.-]*\w\.\w{1,8}|(?:[\w.-]+/)+[\w.-]*)(?::(\d+)(?:-(\d+))?)?"
 )
+_FILE_ENDING = re.compile(r"(?<=\w)\.[A-Za-z]{1,4}\b")
+"""The `.py` of a file that a task names: it would be found in every path."""
 _ENDINGS = ("ies", "ied", "ings", "ing", "ed", "es", "s")
 STEM_CHARS_MIN = 4
 """A shorter stem begins too many other words."""
@@ -80,7 +82,7 @@ def terms_of(task: str) -> Terms:
     """The terms of a task."""
     words: dict[str, None] = {}
     identifiers: dict[str, None] = {}
-    for word in _WORD.findall(task):
+    for word in _WORD.findall(_FILE_ENDING.sub("", task)):
         parts = _PART.findall(word)
         if len(parts) > 1:
             identifiers[word] = None

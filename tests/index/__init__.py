@@ -1,0 +1,1 @@
+"""Tests of finding the code that speaks of a task."""
