@@ -49,7 +49,8 @@ async def test_all_roles_share_one_prefix_byte_for_byte_and_end_with_their_own_p
     assert len({chat.messages[0]["content"] for chat in chats}) == 1
     assert {len(chat.messages) for chat in chats} == {2}
     shared = chats[0].last.partition("# Your part")[0]
-    assert "def add(left, right)" in shared and "Explain calc.py" in shared
+    assert "def add(left, right)" in shared
+    assert "Explain calc.py" in shared
     assert all(chat.last.startswith(shared) for chat in chats)
     parts = [chat.last.rpartition("# Your part\n")[2] for chat in chats]
     assert [next(part for part in (PROPOSE, CRITIC, SYNTHESIZE, JUDGE) if part in said) for said in parts] == [

@@ -62,7 +62,8 @@ async def test_equal_patches_end_early_and_a_yes_applies_the_change(
     assert len(scripted_server.chats) == 2
     assert "Early exit: all 2 usable proposals agree" in done.notices
     assert result.is_applied
-    assert result.patch is not None and "+    return left + right" in result.patch
+    assert result.patch is not None
+    assert "+    return left + right" in result.patch
     assert result.verdict.certainty is Certainty.AGREED
     assert "from 1 engine." in result.verdict.method
     assert [evidence.check for evidence in result.evidence] == ["applies", "parses", "lint"]
@@ -108,7 +109,7 @@ async def test_a_file_that_changed_before_the_yes_is_left_alone(
         run = await desk.start("orchestrate", TASK)
         mine = SOURCE.replace("Adds", "Mine")
         status = await desk.answering(
-            run, "orchestrate", "yes", lambda: (desk.workspace / "calc.py").write_text(mine) and None
+            run, "orchestrate", "yes", lambda: (desk.workspace / "calc.py").write_text(mine)
         )
         result = await (await desk.done(run, status)).result()
         assert source(desk) == mine

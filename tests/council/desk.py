@@ -1,6 +1,6 @@
 """What tests of the council share: a workspace, scripted engines and a journal, and runs of real commands over them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -229,12 +229,9 @@ def choose_text(text: str) -> Callable[[Received], Answer]:
     return decide
 
 
-def script(server: ScriptedServer, *, answers: Mapping[str, str] | None = None) -> None:
+def script(server: ScriptedServer) -> None:
     """Let `server` play a whole council on a question: different proposals, no finding, a judge for the first."""
     server.otherwise(lambda request: f"- (calc.py:4-6): variant {request.body['seed']}")
     server.when(SYNTHESIZE, "- (calc.py:1-6): the merged answer")
     server.when(CRITIC, findings())
     server.when(JUDGE, choose_text("the merged answer"))
-
-
-Flow = Callable[[Run, Kit], Awaitable[CouncilResult]]

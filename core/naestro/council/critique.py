@@ -4,6 +4,7 @@ A finding counts as far as it can be falsified: proved by failed evidence at the
 naming a line that exists (`checked`), else an opinion, and shown as one. Above, the commands; below, the sitting.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +28,9 @@ from naestro.types import Json, StepKind
 
 FINDINGS_MAX = 4
 """Findings of one critic: more is noise from a small model, and each costs the later prompts their room."""
+
+_PLACE = re.compile(r"\(?(?P<path>[^()\s]*?)(?::(?P<line>\d+)(?:-\d+)?)?\)?")
+"""A path, or a whole citation in its place: `calc.py`, `(calc.py:4-6)`."""
 
 
 class _Fault(msgspec.Struct, frozen=True):
@@ -108,6 +112,7 @@ def _check_all(
 
 
 def _check(step: str, fault: _Fault, candidate: Candidate, lines: Lines) -> Finding:
+    fault = _placed(fault)
     return Finding(
         critic=step,
         candidate=candidate.name,
@@ -117,6 +122,15 @@ def _check(step: str, fault: _Fault, candidate: Candidate, lines: Lines) -> Find
         claim=fault.claim,
         standing=_standing(fault, candidate, lines),
     )
+
+
+def _placed(fault: _Fault) -> _Fault:
+    """`fault` with a place that was written as one citation taken apart."""
+    match = _PLACE.fullmatch(fault.path.strip())
+    if match is None:
+        return fault
+    line = fault.line or int(match["line"] or 0)
+    return msgspec.structs.replace(fault, path=match["path"], line=line)
 
 
 def _standing(fault: _Fault, candidate: Candidate, lines: Lines) -> Literal["verified", "checked", "opinion"]:
