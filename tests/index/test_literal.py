@@ -33,21 +33,23 @@ def places(spans: list[Span]) -> list[tuple[str, int, int]]:
     return [(span.path, span.start, span.end) for span in spans]
 
 
-def test_a_definition_stands_before_its_uses_and_those_before_tests_and_documents(
-    workspace: Workspace,
-) -> None:
+def test_a_definition_stands_before_its_uses(workspace: Workspace) -> None:
+    other = "\n\ndef other():\n    return 2\n"
     write(
         workspace,
         {
-            "a_use.py": "def main():\n    return widget()\n",
-            "b.py": '"""Head."""\n\n\ndef widget():\n    return 1\n\n\ndef other():\n    return 2\n',
-            "docs/widget.md": "# The widget\n\nA widget is a widget.\n",
-            "tests/test_widget.py": "def test_widget():\n    assert widget()\n",
+            "a.py": "def main():\n    return widget()\n",
+            "b.py": f'"""Head."""\n\n\ndef widget():\n    return 1\n{other}',
         },
     )
-    spans = search(workspace, "What does the widget do?")
-    assert places(spans)[0] == ("b.py", 4, 5)
-    assert [span.path for span in spans] == ["b.py", "docs/widget.md", "a_use.py", "tests/test_widget.py"]
+    assert places(search(workspace, "What does the widget do?")) == [("b.py", 4, 5), ("a.py", 1, 2)]
+
+
+def test_code_stands_before_documents_tests_and_data_that_say_the_same(workspace: Workspace) -> None:
+    paths = ["data.json", "docs/text.md", "src/code.py", "tests/test_it.py", "web/it.spec.ts"]
+    write(workspace, dict.fromkeys(paths, "the widget = 1\n"))
+    found = [span.path for span in search(workspace, "What does the widget do?")]
+    assert found == ["src/code.py", "docs/text.md", "data.json", "tests/test_it.py", "web/it.spec.ts"]
 
 
 def test_a_rare_word_says_more_than_a_frequent_one(workspace: Workspace) -> None:
