@@ -144,15 +144,29 @@ def test_no_more_spans_and_tokens_than_asked_for(workspace: Workspace) -> None:
     assert len(fitting) == 3
 
 
-@pytest.mark.parametrize("bound", [{"seconds": -1}, {"size_max": -1}])
+@pytest.mark.parametrize(
+    ("bound", "told"),
+    [
+        ({"seconds": -1}, "more than 0 files were not searched"),
+        ({"size_max": -1}, "2 files were not searched"),
+    ],
+)
 def test_what_a_bound_cut_off_is_said(
-    workspace: Workspace, bound: dict[str, int], caplog: pytest.LogCaptureFixture
+    workspace: Workspace, bound: dict[str, int], told: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     write(workspace, {"a.py": "event\n", "event.py": "event\n"})
     with caplog.at_level(logging.WARNING):
         spans = LiteralSearcher(workspace, **bound).search("event", 5)
     assert spans == []
-    assert "2 files were not searched" in caplog.text
+    assert told in caplog.text
+
+
+def test_of_very_many_files_those_most_about_the_task_are_cut_into_spans(workspace: Workspace) -> None:
+    write(workspace, {f"f{n}.py": "event\n" for n in range(literal.RANKED_FILES_MAX + 10)})
+    write(workspace, {"z.py": "event\n" * 9})
+    spans = search(workspace, "event", 1000)
+    assert len(spans) == literal.RANKED_FILES_MAX
+    assert spans[0].path == "z.py"
 
 
 def test_the_last_span_tells_what_was_left_out_and_likely_files_are_searched_first(

@@ -75,6 +75,17 @@ def test_a_workspace_inside_a_repository_heeds_the_files_above_it(repository: Pa
     assert ignores.ignored_by("a.md") is None
 
 
+def test_of_the_files_above_the_workspace_the_nearest_wins(repository: Path) -> None:
+    root = repository / "app" / "src"
+    root.mkdir(parents=True)
+    (repository / ".gitignore").write_text("*.gen\n")
+    (repository / "app" / ".gitignore").write_text("!a.gen\n/src/b.py\n")
+    ignores = Ignores(root)
+    assert ignores.ignored_by("a.gen") is None
+    assert ignores.ignored_by("c.gen") == ".gitignore"
+    assert ignores.ignored_by("b.py") == ".gitignore"
+
+
 def test_without_a_repository_the_rules_begin_at_the_root(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("a\n")
     root = tmp_path / "root"

@@ -12,6 +12,8 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import takewhile
 from typing import Protocol
 
 from naestro.errors import WorkspaceError
@@ -25,6 +27,8 @@ SEARCH_S = 2.0
 """Seconds after which no further file is opened: longer than that a person notices the wait."""
 SEARCHED_SIZE_MAX = 32 * 1024 * 1024
 """Bytes of text searched; reached before the time on most machines, so that a large tree gives equal results too."""
+RANKED_FILES_MAX = 200
+"""Files that are cut into blocks: far more than the spans that anybody asks for."""
 SPAN_LINES_MAX = 40
 """Lines of one span: a screen, and some 400 tokens."""
 SPANS_PER_FILE_MAX = 4
@@ -96,7 +100,7 @@ class Searcher(Protocol):
         ...
 
 
-@dataclass(slots=True)
+@dataclass
 class _Found:
     """A file with its hits."""
 
@@ -105,6 +109,14 @@ class _Found:
     by_line: dict[int, Counter[str]] = field(default_factory=dict[int, "Counter[str]"])
     """Words by line, from 1; identifiers stand with a dot before them."""
     in_path: set[str] = field(default_factory=set[str])
+
+    @cached_property
+    def words(self) -> Counter[str]:
+        """Words of the whole file."""
+        total: Counter[str] = Counter()
+        for words in self.by_line.values():
+            total.update(words)
+        return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +131,15 @@ class LiteralSearcher:
         """At most `limit` spans; the `why` of the last one says how many files were not searched, if any."""
         terms = terms_of(query)
         ignores = self.workspace.ignores()
-        paths = _in_order_of_promise(self.workspace.files(ignores), terms)
+        start = time.monotonic()
+        # Half of the time at most goes into listing, so that something is searched in the largest tree.
+        listed = [*_until(start + self.seconds / 2, self.workspace.files(ignores))]
+        is_cut = time.monotonic() > start + self.seconds / 2
+        paths = _in_order_of_promise(listed, terms)
         found: list[_Found] = []
         size, searched = 0, 0
-        deadline = time.monotonic() + self.seconds
-        for path in paths:
-            if size > self.size_max or time.monotonic() > deadline:
+        for path in _until(start + self.seconds, paths):
+            if size > self.size_max:
                 break
             searched += 1
             try:
@@ -135,8 +150,18 @@ class LiteralSearcher:
             hit = _look(file, terms)
             if hit:
                 found.append(hit)
-        spans = _ranked(found, terms)
-        return _told(_fitting(spans, limit), len(paths) - searched)
+        spans = _fitting(_ranked(found, terms), limit)
+        left_out = len(paths) - searched
+        return (
+            _told(spans, f"more than {left_out}" if is_cut else str(left_out))
+            if is_cut or left_out
+            else spans
+        )
+
+
+def _until(deadline: float, paths: Iterable[str]) -> Iterator[str]:
+    """The paths that are reached before `deadline`, by the monotonic clock."""
+    return takewhile(lambda _: time.monotonic() <= deadline, paths)
 
 
 def _in_order_of_promise(paths: Iterable[str], terms: Terms) -> list[str]:
@@ -169,10 +194,22 @@ def _look(file: TextFile, terms: Terms) -> _Found | None:
 
 
 def _ranked(found: Sequence[_Found], terms: Terms) -> list[Span]:
-    """All spans, the best first."""
+    """The spans of the files that are most about the task, the best first."""
     weights = _weights(found)
-    spans = [span for one in found for span in _spans(one, terms, weights)]
+
+    def rank(one: _Found) -> tuple[bool, float, str]:
+        is_named = bool(_named_by(one.file.path, terms.named))
+        return not is_named, -_factor(one.file.path) * _about(one, weights), one.file.path
+
+    best = sorted(found, key=rank)[:RANKED_FILES_MAX]
+    spans = [span for one in best for span in _spans(one, terms, weights)]
     return sorted(spans, key=lambda span: (-span.score, span.path, span.start))
+
+
+def _about(one: _Found, weights: dict[str, float]) -> float:
+    """How much the file as a whole is about the words."""
+    said = sum(weights[word] * n / (n + FILE_HITS_HALF) for word, n in one.words.items())
+    return FILE_WEIGHT * said + PATH_WEIGHT * sum(weights[word] for word in one.in_path)
 
 
 def _weights(found: Sequence[_Found]) -> dict[str, float]:
@@ -214,9 +251,7 @@ def _scored(one: _Found, terms: Terms, weights: dict[str, float]) -> Iterator[tu
     """The blocks that hold a word, each with its score; a long block is cut to its densest lines."""
     total = sum(weights.values()) or 1.0
     factor = _factor(one.file.path)
-    about = PATH_WEIGHT * sum(weights[word] for word in one.in_path)
-    of_file = sum(one.by_line.values(), Counter[str]())
-    about += FILE_WEIGHT * sum(weights[word] * n / (n + FILE_HITS_HALF) for word, n in of_file.items())
+    about = _about(one, weights)
     for block in blocks_of(one.file.path, one.lines):
         words: Counter[str] = Counter()
         for line in range(block.start, block.end + 1):
@@ -291,10 +326,8 @@ def _fitting(spans: Sequence[Span], limit: int) -> list[Span]:
     return chosen
 
 
-def _told(spans: list[Span], left_out: int) -> list[Span]:
+def _told(spans: list[Span], left_out: str) -> list[Span]:
     """The spans; the last one says how many files were not searched."""
-    if not left_out:
-        return spans
     told = f"{left_out} files were not searched: the limit of time or size was reached"
     _log.warning("Literal search: %s.", told)
     if not spans:

@@ -35,67 +35,79 @@ class _Rule:
         return is_folder and any(end == len(path) + 1 for end in ends)
 
 
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    """The patterns of one file, and the folder that they are relative to."""
+
+    start: int
+    """Characters of that folder at the beginning of a path from the repository's top."""
+    rules: list[_Rule]
+    screen: re.Pattern[str]
+    """Matches wherever a rule may: most paths meet no rule, and this is one expression instead of a hundred."""
+
+    def say(self, path: str, *, is_folder: bool) -> bool | None:
+        """Whether the last pattern that means `path` ignores it; None where none does."""
+        relative = path[self.start :]
+        if not self.screen.search(f"{relative}/" if is_folder else relative):
+            return None
+        matching = (rule for rule in reversed(self.rules) if rule.matches(relative, is_folder=is_folder))
+        found = next(matching, None)
+        return found.is_ignoring if found else None
+
+
+_Layers = dict[str, tuple[_Patterns, ...]]
+"""For each kind of file, the patterns that hold in one folder: those of the deepest file first."""
+
+
 @dataclass(slots=True)
 class Ignores:
     """The rules of one folder tree, read as they are needed and kept for the life of this object."""
 
     root: Path
     """The workspace's root, symlinks resolved."""
-    _repository: Path = field(init=False)
-    _rules: dict[tuple[Path, str], list[_Rule]] = field(default_factory=dict[tuple[Path, str], list[_Rule]])
+    _above: str = field(init=False)
+    """Where the root lies in its repository: empty, or ending in `/`."""
+    _layers: dict[str, _Layers] = field(default_factory=dict[str, _Layers])
     _folders: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
 
     def __post_init__(self) -> None:
-        """Find the repository that the root lies in: its upper pattern files count too."""
-        self._repository = git_root(self.root) or self.root
+        """Read the rules at the root, and those above it in the same repository."""
+        top = git_root(self.root) or self.root
+        above = self.root.relative_to(top).as_posix()
+        self._above = "" if above == "." else f"{above}/"
+        inherited: _Layers = {".gitignore": _patterns(exclude_file(top), 0), ".naestroignore": ()}
+        for folder in reversed(self.root.parents):
+            if folder.is_relative_to(top):
+                start = 0 if folder == top else len(folder.relative_to(top).as_posix()) + 1
+                inherited[".gitignore"] = _patterns(folder / ".gitignore", start) + inherited[".gitignore"]
+        self._layers[""] = self._joined("", inherited)
 
     def ignored_by(self, path: str, *, is_folder: bool = False) -> str | None:
         """The name of the file of patterns that keeps `path` out, or None; `path` is relative, `/` between parts."""
-        parent, _, _ = path.rpartition("/")
-        if parent:
-            reason = self._folder(parent)
-            if reason:
-                return reason
-        return self._matched(path, is_folder=is_folder)
+        parent = path.rpartition("/")[0]
+        if parent and (reason := self._folder(parent)):
+            return reason
+        whole = self._above + path
+        for name, layers in self._layers_of(parent).items():
+            said = (patterns.say(whole, is_folder=is_folder) for patterns in layers)
+            if next((verdict for verdict in said if verdict is not None), False):
+                return name
+        return None
 
     def _folder(self, path: str) -> str | None:
         if path not in self._folders:
             self._folders[path] = self.ignored_by(path, is_folder=True)
         return self._folders[path]
 
-    def _matched(self, path: str, *, is_folder: bool) -> str | None:
-        whole = self.root / path
-        for name, top in ((".gitignore", self._repository), (".naestroignore", self.root)):
-            if self._verdict(whole, top, name, is_folder=is_folder):
-                return name
-        return None
+    def _layers_of(self, folder: str) -> _Layers:
+        """What holds in `folder`; it is asked for after the folders above it, so that this goes one step deep."""
+        if folder not in self._layers:
+            self._layers[folder] = self._joined(f"{folder}/", self._layers_of(folder.rpartition("/")[0]))
+        return self._layers[folder]
 
-    def _verdict(self, path: Path, top: Path, name: str, *, is_folder: bool) -> bool:
-        """What the deepest file of patterns that says anything about `path` says."""
-        folder = path
-        while folder != top:
-            folder = folder.parent
-            verdict = self._says(folder, name, path, is_folder=is_folder)
-            if verdict is not None:
-                return verdict
-        return name == ".gitignore" and bool(self._says(top, "", path, is_folder=is_folder))
-
-    def _says(self, folder: Path, name: str, path: Path, *, is_folder: bool) -> bool | None:
-        """Whether the last pattern of `folder/name` that means `path` ignores it; None where none does."""
-        rules = self._read(folder, name)
-        if not rules:
-            return None
-        relative = path.relative_to(folder).as_posix()
-        matching = (rule for rule in reversed(rules) if rule.matches(relative, is_folder=is_folder))
-        found = next(matching, None)
-        return found.is_ignoring if found else None
-
-    def _read(self, folder: Path, name: str) -> list[_Rule]:
-        """The patterns of `folder/name`; the name "" stands for the repository's own `info/exclude`."""
-        key = folder, name
-        if key not in self._rules:
-            self._rules[key] = list(_parse(folder / name if name else exclude_file(folder)))
-        return self._rules[key]
+    def _joined(self, folder: str, above: _Layers) -> _Layers:
+        start = len(self._above) + len(folder)
+        return {name: _patterns(self.root / folder / name, start) + layers for name, layers in above.items()}
 
 
 def git_root(start: Path) -> Path | None:
@@ -119,8 +131,16 @@ def _first_line(path: Path) -> str:
     return lines[0].strip() if lines else ""
 
 
-def _parse(path: Path) -> Iterator[_Rule]:
-    text = _read(path)
+def _patterns(path: Path, start: int) -> tuple[_Patterns, ...]:
+    """The patterns of the file at `path`; none where it says nothing."""
+    rules = list(_parse(_read(path)))
+    if not rules:
+        return ()
+    screen = "|".join(f"(?:{rule.regex.pattern})" for rule in rules).replace("(?P<ps_d>/)", "/")
+    return (_Patterns(start, rules, re.compile(screen)),)
+
+
+def _parse(text: str) -> Iterator[_Rule]:
     if not text.strip():
         return
     from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern

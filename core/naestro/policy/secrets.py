@@ -5,7 +5,7 @@ few: a person who wants such a file read renames it. `workspace` asks; nothing h
 """
 
 import re
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 from pathlib import PurePosixPath
 
 SECRET_NAMES = (
@@ -69,14 +69,20 @@ _PRIVATE_KEY = re.compile(
 """A key's header with key material soon after it; the header alone is how code and documents talk about keys."""
 
 
+_SCREEN = re.compile("|".join(map(translate, SECRET_NAMES + SECRET_STEMS)))
+"""Matches wherever a pattern may: most names meet none, and this is one expression instead of fifty."""
+
+
 def secret_name(path: str) -> str | None:
     """The pattern or folder by which `path` (relative, `/` between the parts) looks secret, or None."""
-    pure = PurePosixPath(path.lower())
-    folder = next((part for part in pure.parts if part in SECRET_FOLDERS), None)
+    *folders, name = path.lower().split("/")
+    folder = next((part for part in folders if part in SECRET_FOLDERS), None)
     if folder:
         return f"{folder}/"
-    patterns = SECRET_NAMES if pure.suffix in SOURCE_SUFFIXES else SECRET_NAMES + SECRET_STEMS
-    return next((pattern for pattern in patterns if fnmatchcase(pure.name, pattern)), None)
+    if not _SCREEN.match(name):
+        return None
+    patterns = SECRET_NAMES if PurePosixPath(name).suffix in SOURCE_SUFFIXES else SECRET_NAMES + SECRET_STEMS
+    return next((pattern for pattern in patterns if fnmatchcase(name, pattern)), None)
 
 
 def holds_private_key(text: str) -> bool:
