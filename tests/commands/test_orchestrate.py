@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from naestro.commands.undo import undo_change
+from naestro.council.adjudicate import overridden
 from naestro.council.verdict import Certainty
 from naestro.engines.engine import Message
 from naestro.runs.interrupts import patch_output, rerun
@@ -164,6 +165,76 @@ async def test_a_patch_that_was_undone_is_applied_again_by_a_rerun(
         await rerun(desk.journal, run, "apply", by="the test")
         await desk.execute(run, "orchestrate")
         assert source(desk) == MENDED
+
+
+async def test_a_file_of_another_mode_than_planned_is_left_alone(
+    tmp_path: Path, scripted_server: ScriptedServer
+) -> None:
+    proposing(scripted_server, PATCH, PATCH)
+    async with desk_in(tmp_path, council(), scripted_server.base_url) as desk:
+        run = await desk.start("orchestrate", TASK)
+        await desk.answering(run, "orchestrate", "yes")
+        await undo_change(desk.journal, run)
+        (desk.workspace / "calc.py").chmod(0o600)
+        await rerun(desk.journal, run, "apply", by="the test")
+        status = await desk.execute(run, "orchestrate")
+        result = await (await desk.done(run, status)).result()
+        assert source(desk) == SOURCE
+    assert "The files are not those that the change was planned for." in result.warnings[0]
+
+
+async def test_a_patched_output_of_the_wrong_form_fails_the_run_with_one_error(
+    tmp_path: Path, scripted_server: ScriptedServer
+) -> None:
+    script(scripted_server)
+    async with desk_in(tmp_path, council(), scripted_server.base_url) as desk:
+        done = await desk.run("explain", text="calc.py")
+        await patch_output(desk.journal, done.run, "propose.2", b'{"wrong": 1}', by="the test")
+        status = await desk.execute(done.run, "explain")
+        again = await desk.done(done.run, status)
+    assert status is RunStatus.FAILED
+    assert again.history.fault is not None
+    assert again.history.fault.message.startswith("The output of the step propose.2 does not have the form")
+
+
+async def test_a_verdict_that_a_person_overrides_changes_the_result_without_a_call(
+    tmp_path: Path, scripted_server: ScriptedServer
+) -> None:
+    script(scripted_server)
+    async with desk_in(tmp_path, council(), scripted_server.base_url) as desk:
+        done = await desk.run("explain", text="calc.py")
+        calls = len(scripted_server.chats)
+        patched = overridden(await done.verdict(), "propose.1", "Ada")
+        await patch_output(desk.journal, done.run, "adjudicate", encode(patched), by="Ada")
+        status = await desk.execute(done.run, "explain")
+        result = await (await desk.done(done.run, status)).result()
+    assert len(scripted_server.chats) == calls
+    assert result.verdict.certainty is Certainty.PERSON
+    assert "variant" in result.answer
+
+
+async def test_a_judge_that_stops_between_its_two_orders_repeats_only_the_second(
+    tmp_path: Path, scripted_server: ScriptedServer
+) -> None:
+    script(scripted_server)
+    first = choose_text("the merged answer")
+    scripted_server.when(
+        JUDGE, lambda chat: first(chat) if chat.number == 5 else say_tokens(9, stall_after=2)
+    )
+    async with desk_in(tmp_path, council(), scripted_server.base_url) as desk:
+        run = await desk.start("explain", {"text": "calc.py"})
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(desk.execution(run, "explain").run)
+            await scripted_server.until(lambda: len(scripted_server.chats) == 6)
+            await scripted_server.until(lambda: scripted_server.chats[5].pieces_sent > 2)
+            tasks.cancel_scope.cancel()
+    script(scripted_server)
+    async with desk_in(tmp_path, council(), scripted_server.base_url) as desk:
+        status = await desk.execute(run, "explain")
+        verdict = await (await desk.done(run, status)).verdict()
+    assert verdict.winner == "merged"
+    assert len(scripted_server.chats) == 7
+    assert scripted_server.chats[6].last == scripted_server.chats[5].last
 
 
 async def test_a_run_that_waits_for_a_yes_goes_on_after_a_restart_without_a_call(

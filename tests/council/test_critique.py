@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from naestro.council.verdict import Finding
+from naestro.council import critique
+from naestro.council.execute import Evidence
+from naestro.council.verdict import Finding, Findings
+from naestro.types import encode
 from tests.council.desk import CRITIC, PATCH, Desk, council, desk_in, findings, script
+from tests.council.made import change
 from tests.support.answers import fail, say
 from tests.support.scripted_server import ScriptedServer
 
@@ -16,8 +20,6 @@ FAULT = {"proposal": "A", "severity": "major", "path": "calc.py", "line": 6, "cl
 
 async def found(desk: Desk) -> list[Finding]:
     """The findings of critique.1 in a run on a question."""
-    from naestro.council.verdict import Findings
-
     done = await desk.run("explain", text="calc.py")
     return (await done.output("critique.1", Findings)).findings
 
@@ -32,6 +34,7 @@ async def found(desk: Desk) -> list[Finding]:
         ({"line": 0}, "opinion", ("calc.py", 0)),
         ({"path": "gone.py"}, "opinion", ("gone.py", 6)),
         ({"path": "", "line": 0}, "opinion", ("", 0)),
+        ({"path": "the file calc.py", "line": 6}, "opinion", ("the file calc.py", 6)),
     ],
 )
 async def test_a_finding_counts_as_far_as_its_line_exists(
@@ -128,11 +131,18 @@ async def test_a_line_of_the_changed_file_can_be_cited(
     scripted_server.when("If the task asks for a change", lambda _: patches.pop())
     scripted_server.when(CRITIC, findings({**FAULT, "line": 7}, {**FAULT, "proposal": "B", "line": 7}))
     scripted_server.when("Write the one best change", PATCH)
-    from naestro.council.verdict import Findings
-
     async with desk_in(tmp_path, council(), scripted_server.base_url) as desk:
         run = await desk.start("orchestrate", {"text": "Make add in calc.py add"})
         status = await desk.answering(run, "orchestrate", "no")
         done = await desk.done(run, status)
         checked = (await done.output("critique.1", Findings)).findings
     assert sorted(finding.standing for finding in checked) == ["checked", "opinion"]
+
+
+def test_a_finding_at_the_place_of_failed_evidence_is_verified() -> None:
+    evidence = Evidence(check="tests", is_passed=False, detail="test_add fails", path="a.py", line=3)
+    candidate = change("propose.1", fails=evidence)
+    raw = encode({"findings": [{**FAULT, "severity": "blocker", "path": "a.py", "line": 3}]})
+    (fault,) = critique.faults_in({"A": candidate}, raw)
+    finding = critique.check("critique.1", fault, candidate, {"a.py": 9}.get)
+    assert finding.standing == "verified"

@@ -7,6 +7,7 @@ refuses them.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import anyio.to_thread
 
@@ -177,19 +178,23 @@ def _read_folder(workspace: Workspace, folder: str) -> list[TextFile]:
     """The first files of a folder, those at its top before those in folders below."""
     inside = [path for path in workspace.files() if folder == "." or path.startswith(f"{folder}/")]
     inside.sort(key=lambda path: (path.count("/"), path))
-    found: list[TextFile] = []
-    for path in inside:
-        if len(found) == FOLDER_FILES_MAX:
-            break
-        try:
-            found.append(workspace.read(path))
-        except WorkspaceError:
-            continue
-    return [file for file in found if file.text.strip()]
+    readable = (file for path in inside if (file := _readable(workspace, path)) is not None)
+    return list(islice(readable, FOLDER_FILES_MAX))
+
+
+def _readable(workspace: Workspace, path: str) -> TextFile | None:
+    """The file at `path` where it may be read and says something."""
+    try:
+        file = workspace.read(path)
+    except WorkspaceError:
+        return None
+    return file if file.text.strip() else None
 
 
 def _is_path(word: str) -> bool:
-    """Whether a word is meant as a path: it has a folder or an ending."""
+    """Whether a word is meant as a path: it has a folder or an ending, or is the workspace's own folder."""
+    if word == ".":
+        return True
     name = word.rpartition("/")[2]
     return "/" in word or ("." in name.strip(".") and name.rpartition(".")[2].isalnum())
 

@@ -33,7 +33,9 @@ _PLACE = re.compile(r"\(?(?P<path>[^()\s]*?)(?::(?P<line>\d+)(?:-\d+)?)?\)?")
 """A path, or a whole citation in its place: `calc.py`, `(calc.py:4-6)`."""
 
 
-class _Fault(msgspec.Struct, frozen=True):
+class Fault(msgspec.Struct, frozen=True):
+    """A fault as a critic writes it."""
+
     proposal: str
     severity: Severity
     path: str
@@ -42,7 +44,7 @@ class _Fault(msgspec.Struct, frozen=True):
 
 
 class _Faults(msgspec.Struct, frozen=True):
-    findings: list[_Fault]
+    findings: list[Fault]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ async def _criticise(sitting: Sitting, reading: Reading, seat: tuple[int, list[R
             schema=_schema(list(reading.shown)),
         )
         retries = sitting.kit.settings.council.schema_retries
-        faults = await generate_json(seat, request, partial(_faults, reading.shown), retries=retries)
+        faults = await generate_json(seat, request, partial(faults_in, reading.shown), retries=retries)
         counter = line_counter(sitting.kit.workspace)
         checked = await anyio.to_thread.run_sync(_check_all, step, faults, reading.shown, counter)
         return Findings(findings=checked)
@@ -96,7 +98,7 @@ async def _criticise(sitting: Sitting, reading: Reading, seat: tuple[int, list[R
     return await sitting.take_seat(spec, routes, work, Findings)
 
 
-def _faults(shown: Mapping[str, Candidate], raw: bytes) -> list[_Fault]:
+def faults_in(shown: Mapping[str, Candidate], raw: bytes) -> list[Fault]:
     """The faults in a critic's answer. Raises `ValueError` with what is wrong."""
     faults = msgspec.json.decode(raw, type=_Faults).findings[:FINDINGS_MAX]
     for fault in faults:
@@ -105,13 +107,12 @@ def _faults(shown: Mapping[str, Candidate], raw: bytes) -> list[_Fault]:
     return faults
 
 
-def _check_all(
-    step: str, faults: list[_Fault], shown: Mapping[str, Candidate], lines: Lines
-) -> list[Finding]:
-    return [_check(step, fault, shown[fault.proposal], lines) for fault in faults]
+def _check_all(step: str, faults: list[Fault], shown: Mapping[str, Candidate], lines: Lines) -> list[Finding]:
+    return [check(step, fault, shown[fault.proposal], lines) for fault in faults]
 
 
-def _check(step: str, fault: _Fault, candidate: Candidate, lines: Lines) -> Finding:
+def check(step: str, fault: Fault, candidate: Candidate, lines: Lines) -> Finding:
+    """A critic's fault as a finding, with how far it can be believed."""
     fault = _placed(fault)
     return Finding(
         critic=step,
@@ -124,7 +125,7 @@ def _check(step: str, fault: _Fault, candidate: Candidate, lines: Lines) -> Find
     )
 
 
-def _placed(fault: _Fault) -> _Fault:
+def _placed(fault: Fault) -> Fault:
     """`fault` with a place that was written as one citation taken apart."""
     match = _PLACE.fullmatch(fault.path.strip())
     if match is None:
@@ -133,7 +134,7 @@ def _placed(fault: _Fault) -> _Fault:
     return msgspec.structs.replace(fault, path=match["path"], line=line)
 
 
-def _standing(fault: _Fault, candidate: Candidate, lines: Lines) -> Literal["verified", "checked", "opinion"]:
+def _standing(fault: Fault, candidate: Candidate, lines: Lines) -> Literal["verified", "checked", "opinion"]:
     """How far a finding can be believed: failed evidence, an existing line (before or after the change), neither."""
     failed = {(one.path, one.line) for one in candidate.report.evidence if not one.is_passed and one.path}
     if (fault.path, fault.line) in failed:

@@ -6,6 +6,7 @@ over lines; `context` above decides how much room there is. The real index will 
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from naestro.council.budget import PIECE_LINES, estimate_tokens
@@ -14,6 +15,8 @@ HEAD_LINES = 12
 """A module says in its first lines what it is for."""
 NEAR_LINES = 2
 """Lines shown around one that speaks of the task."""
+RARE_LINES = 5
+"""A word that more lines have (or more than a twentieth of them) is no hint of where to look."""
 WORD_CHARS_MIN = 4
 """Shorter words of a task (`the`, `is`) are everywhere."""
 
@@ -44,7 +47,7 @@ def excerpt(
         return [(1, len(lines))] if lines else []
     chosen: set[int] = set()
     left = room_tokens
-    for group in _ranked(lines, set(words)):
+    for group in _ranked(lines, _rare(lines, words)):
         new = [number for number in group if number not in chosen]
         is_apart = not chosen.intersection(range(group[0] - NEAR_LINES, group[-1] + NEAR_LINES + 1))
         cost = sum(costs[number - 1] for number in new) + range_tokens * is_apart
@@ -53,6 +56,13 @@ def excerpt(
             left -= cost
     blank = {number for number, line in enumerate(lines, 1) if not line.strip()}
     return _ranges(chosen, blank)
+
+
+def _rare(lines: Sequence[str], words: Iterable[str]) -> set[str]:
+    """Those of `words` that a few lines have: one that stands everywhere tells nothing."""
+    found = Counter(word for line in lines for word in {one.lower() for one in _WORD.findall(line)})
+    most = max(RARE_LINES, len(lines) // 20)
+    return {word for word in words if 0 < found[word] <= most}
 
 
 def _ranked(lines: Sequence[str], words: set[str]) -> list[list[int]]:
@@ -77,7 +87,7 @@ def _score(lines: Sequence[str], number: int, line: str, words: set[str]) -> tup
         return 9, [number]
     if spoken:
         near = range(max(1, number - NEAR_LINES), min(len(lines), number + NEAR_LINES) + 1)
-        return 1 + 2 * min(spoken, 3), list(near)
+        return 7 + 2 * min(spoken, 3), list(near)
     return (1, [number]) if _CONSTANT.match(line) else (0, [])
 
 

@@ -107,8 +107,8 @@ class Sitting:
                 failed = error
             if not isinstance(failed, reroute_on):
                 break
-        if failed is not None:
-            await self.lose(spec.name, failed)
+        assert failed is not None, "a seat has at least one route"
+        await self.lose(spec.name, failed)
         return None
 
     async def lose(self, step: str, error: NaestroError) -> None:

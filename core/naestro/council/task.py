@@ -73,7 +73,7 @@ def named_ranges(text: str) -> list[Named]:
     """What of `text` may name a file, in order: words, and `path:12-40`. Whether the files exist is not known here."""
     found: list[Named] = []
     for word in text.split():
-        bare = word.strip("`'\"()[]<>,;!?").rstrip(".:")
+        bare = word if word == "." else word.lstrip("`'\"([<").rstrip("`'\")]>,;!?.:")
         if not bare:
             continue
         match = _TARGET.fullmatch(bare)
