@@ -27,6 +27,24 @@ class Refusing:
         raise self.error
 
 
+class Waiting:
+    """A guard that keeps its transaction open until it is released."""
+
+    def __init__(self) -> None:
+        self._begun = threading.Event()
+        self.release = threading.Event()
+
+    def check(self, tx: sqlite3.Connection) -> None:
+        self.wait()
+
+    def wait(self) -> None:
+        self._begun.set()
+        assert self.release.wait(10)
+
+    async def has_begun(self) -> None:
+        assert await anyio.to_thread.run_sync(self._begun.wait, 10)
+
+
 async def test_events_are_numbered_from_one_without_a_gap_in_each_run_and_over_all(journal: Journal) -> None:
     a = await journal.create_run(begun())
     b = await journal.create_run(begun())
@@ -205,6 +223,47 @@ async def test_a_batch_is_bounded_and_the_rest_comes_next(journal: Journal) -> N
     assert texts(journal, run) == [str(number) for number in range(600)]
 
 
+@pytest.mark.parametrize("moment", ["BEGIN IMMEDIATE", "COMMIT"])
+async def test_a_write_that_comes_while_another_is_being_committed_is_kept(
+    journal: Journal, moment: str
+) -> None:
+    run = await journal.create_run(begun())
+    slow = Waiting()
+
+    def wait_at_the_moment(statement: str) -> None:
+        if statement == moment:
+            slow.wait()
+
+    await journal.apply(lambda tx: tx.set_trace_callback(wait_at_the_moment))
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(journal.write, run, notice("first"))
+            await slow.has_begun()
+            tasks.start_soon(journal.write, run, notice("second"))
+            await anyio.lowlevel.checkpoint()
+            slow.release.set()
+    assert texts(journal, run) == ["first", "second"]
+
+
+async def test_whoever_was_told_that_a_write_is_durable_shares_the_next_transaction(journal: Journal) -> None:
+    run = await journal.create_run(begun())
+    slow = Waiting()
+
+    async def write_twice() -> None:
+        await journal.write(run, notice("one"), guard=slow)
+        await journal.write(run, notice("three"))
+
+    before = commits(journal.home)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(write_twice)
+        await slow.has_begun()
+        tasks.start_soon(journal.write, run, notice("two"))
+        await anyio.lowlevel.checkpoint()
+        slow.release.set()
+    assert texts(journal, run) == ["one", "two", "three"]
+    assert commits(journal.home) - before == 2
+
+
 async def test_a_write_that_was_queued_is_kept_although_its_caller_was_cancelled(journal: Journal) -> None:
     run = await journal.create_run(begun())
     async with hold_the_writer(journal) as release:
@@ -267,21 +326,15 @@ class hold_the_writer:  # noqa: N801 -- reads as a context manager
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._begun = threading.Event()
-        self._release = threading.Event()
+        self._job = Waiting()
         self._tasks = anyio.create_task_group()
 
     async def __aenter__(self) -> threading.Event:
         await self._tasks.__aenter__()
-        self._tasks.start_soon(self._journal.apply, self._wait)
-        with anyio.fail_after(10):
-            await anyio.to_thread.run_sync(self._begun.wait)
-        return self._release
+        self._tasks.start_soon(self._journal.apply, self._job.check)
+        await self._job.has_begun()
+        return self._job.release
 
     async def __aexit__(self, *error: object) -> bool | None:
-        self._release.set()
+        self._job.release.set()
         return await self._tasks.__aexit__(*error)  # pyright: ignore[reportArgumentType]
-
-    def _wait(self, tx: sqlite3.Connection) -> None:
-        self._begun.set()
-        assert self._release.wait(10)

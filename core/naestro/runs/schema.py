@@ -118,12 +118,8 @@ def roll_back(connection: sqlite3.Connection) -> None:
 
 def bump_fence(connection: sqlite3.Connection) -> int:
     """Take the number of a new owner, larger than any before."""
-    in_transaction(connection, _bump)
+    connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'fence'")
     return current_fence(connection)
-
-
-def _bump(tx: sqlite3.Connection) -> None:
-    tx.execute("UPDATE meta SET value = value + 1 WHERE key = 'fence'")
 
 
 def current_fence(connection: sqlite3.Connection) -> int:
