@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 import naestro
 from tests.architecture.source import PACKAGE
@@ -20,36 +23,35 @@ HEAVY = (
     "asyncio",
 )
 LIMIT_S = 60
+PYTHON = Path(sys.executable)
 
 LIST_LOADED = f"print(*[name for name in {HEAVY!r} if name in sys.modules], sep='\\n')"
 
 
-def _run(*arguments: str, is_measured: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run the interpreter; unless `is_measured`, without the coverage program, which loads modules of its own."""
+def _run(*command: str | Path, is_measured: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run a program; unless `is_measured`, without the coverage program, which loads modules of its own."""
     environment = {name: value for name, value in os.environ.items() if is_measured or "COVERAGE" not in name}
     return subprocess.run(
-        [sys.executable, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-        env=environment,
+        command, capture_output=True, text=True, timeout=LIMIT_S, check=False, env=environment
     )
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    done = _run("-c", f"import sys, naestro; {LIST_LOADED}")
+    done = _run(PYTHON, "-c", f"import sys, naestro; {LIST_LOADED}")
     assert (done.returncode, done.stdout.split()) == (0, [])
 
 
 def test_asking_for_the_version_loads_nothing_heavy() -> None:
     code = f"import sys; sys.argv = ['naestro', '--version']; from naestro.__main__ import main; main(); {LIST_LOADED}"
-    done = _run("-c", code)
+    done = _run(PYTHON, "-c", code)
     assert (done.returncode, done.stdout.split()) == (0, ["naestro", naestro.__version__])
 
 
-def test_the_version_is_told_by_the_module_as_a_program() -> None:
-    done = _run("-m", "naestro", "--version", is_measured=True)
+@pytest.mark.parametrize("command", [(PYTHON, "-m", "naestro"), (PYTHON.with_name("naestro"),)])
+def test_the_version_is_told_by_the_module_and_by_the_installed_command(
+    command: tuple[str | Path, ...],
+) -> None:
+    done = _run(*command, "--version", is_measured=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"naestro {naestro.__version__}\n", "")
 
 
