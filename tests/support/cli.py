@@ -11,6 +11,8 @@ import msgspec
 from naestro.types import Event, decode_event
 
 TIMEOUT_S = 60.0
+LEFT_OUT = ("NAESTRO_", "PYTHONDONTWRITEBYTECODE")
+"""The person's own settings; and what would make each process compile the whole package again."""
 
 CONFIG = """
 [flags]
@@ -44,7 +46,7 @@ class Cli:
         self.home = folder / "home"
         self.workspace = folder / "workspace"
         self.env = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("NAESTRO_")},
+            **{name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)},
             "NAESTRO_HOME": str(self.home),
             "NAESTRO_CACHE": str(folder / "cache"),
             "NO_COLOR": "1",
