@@ -18,6 +18,7 @@ NaestroError
         PatchMalformed
         PatchEmpty
         PatchConflict
+    HalfWritten
     JournalError
         JournalLocked
         JournalCorrupt
@@ -167,6 +168,15 @@ class PatchConflict(PatchError):
     default_hint = "The file changed since; nothing was written. Run the command again on the file as it is."
 
 
+class HalfWritten(NaestroError):
+    """Writing a patch failed, and so did putting a file back; the run fails, so that resuming it mends the files."""
+
+    code = "half_written"
+    default_hint = (
+        "Mend the cause, then run `naestro resume RUN`: the journal holds what the files said before."
+    )
+
+
 class JournalError(NaestroError):
     """The journal of runs cannot do what was asked."""
 
@@ -192,7 +202,9 @@ class JournalUnwritable(JournalError):
     """The journal cannot be written: no permission, a full disk, a read-only file system."""
 
     code = "journal_unwritable"
-    default_hint = "Free space or mend the permissions, then run `naestro resume RUN`; nothing that was shown is lost."
+    default_hint = (
+        "Free space or mend the permissions, then run `naestro resume RUN`; nothing that was shown is lost."
+    )
 
 
 class JournalTooNew(JournalError):

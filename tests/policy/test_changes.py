@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from naestro.errors import (
+    HalfWritten,
     MissingFile,
     OutsideWorkspace,
     PatchConflict,
@@ -324,7 +325,7 @@ def test_a_file_that_cannot_be_put_back_is_named_and_recovered_later(files: Work
 
     with (
         watching(fail_from_second),
-        pytest.raises(PatchError, match=r"crlf\.py was changed and could not be put back"),
+        pytest.raises(HalfWritten, match=r"crlf\.py was changed and could not be put back"),
     ):
         execute(planned)
     assert recover(files, planned.record) is Recovered.NOT_APPLIED

@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from naestro.errors import (
+    HalfWritten,
     MissingFile,
     OutsideWorkspace,
     PatchConflict,
@@ -385,10 +386,8 @@ class _Exchange:
             try:
                 self._restore(swap, content)
             except OSError as error:
-                raise PatchError(
-                    f"{swap.path} was changed and could not be put back: {error.strerror}.",
-                    hint="Mend that, then run `naestro resume RUN`: the journal holds what the file said before.",
-                ) from error
+                told = f"{swap.path} was changed and could not be put back: {error.strerror}."
+                raise HalfWritten(told) from error
         self.sweep()
         _remove_folders(self.workspace, self.record.folders)
 
