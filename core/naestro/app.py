@@ -23,8 +23,10 @@ from naestro.config import (
 )
 from naestro.config_sources import Source, dotted, flatten
 from naestro.council.sitting import Kit
+from naestro.engines.catalogue import engine_settings
 from naestro.engines.embedded import Home
 from naestro.engines.engine import Engine
+from naestro.engines.fetch import installed
 from naestro.engines.shelf import Shelf
 from naestro.errors import InputError
 from naestro.index.literal import LiteralSearcher
@@ -86,7 +88,14 @@ def prepare(command: Command) -> tuple[str, dict[str, Json]]:
     root = Workspace.find(Path(command.workspace)).root
     settings = settings_of(root, command.settings).settings
     require_available(settings)
-    return str(root), settings_for_journal(settings)
+    return str(root), settings_for_journal(_with_local_models(settings))
+
+
+def _with_local_models(settings: Settings) -> Settings:
+    """`settings` with the local models by name, so that a resumed or replayed run has the same engines."""
+    local = [name for name in engine_settings(settings, installed()) if name not in settings.engines]
+    flags = settings.flags.model_copy(update={"local_models": tuple(local)})
+    return settings.model_copy(update={"flags": flags})
 
 
 @asynccontextmanager
