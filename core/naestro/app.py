@@ -15,6 +15,7 @@ from naestro.client.local import Core, LocalClient
 from naestro.commands import explain, judge, orchestrate
 from naestro.config import (
     Loaded,
+    Settings,
     home,
     load_settings,
     require_available,
