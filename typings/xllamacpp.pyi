@@ -21,6 +21,7 @@ class CommonParamsSpeculative:
 class CommonParams:
     model: CommonParamsModel
     offline: bool
+    fit_params: bool
     hostnames: list[str]
     port: int
     api_keys: list[str]

@@ -55,7 +55,7 @@ def _say(words: str) -> None:
 def _flags() -> argparse.Namespace:
     """The flags that llama-server knows; an unknown one ends the program, as there."""
     parser = argparse.ArgumentParser()
-    for name in ("model", "host", "spec-type"):
+    for name in ("model", "host", "spec-type", "fit"):
         parser.add_argument(f"--{name}", required=True)
     for name in ("port", "parallel", "ctx-size", "threads", "threads-batch", "batch-size", "ubatch-size"):
         parser.add_argument(f"--{name}", type=int, required=True)
@@ -87,6 +87,7 @@ VERSIONS: dict[str, Callable[[], object]] = {
 
 class _Handler(BaseHTTPRequestHandler):
     key = ""
+    behaviour = ""
 
     def do_GET(self) -> None:
         if self.path == "/health" or not self.key or self._is_friend():
@@ -98,8 +99,13 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._is_friend():
             return self._answer(401, b"{}")
         if self.path.startswith("/slots/"):
-            return self._answer(200, b'{"n_written": 5}')
+            return self._slot()
         return self._chat(body)
+
+    def _slot(self) -> None:
+        if self.behaviour == "forgetful":
+            return self._answer(500, b"{}")
+        return self._answer(200, b'{"n_written": 5}')
 
     def _is_friend(self) -> bool:
         return self.headers.get("authorization") == f"Bearer {self.key}"
@@ -115,6 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", "text/event-stream")
         self.end_headers()
         self._send({"choices": [{"index": 0, "delta": {"content": "word"}}]})
+        if self.behaviour == "babbling":
+            self.wfile.write(b"data: {babble\n\n")
         if DIE in body:
             os.kill(os.getpid(), signal.SIGKILL)
         if EXIT in body:
@@ -137,6 +145,14 @@ class _Handler(BaseHTTPRequestHandler):
 def _serve(flags: argparse.Namespace) -> None:
     _Handler.key = os.environ["LLAMA_API_KEY"]
     ThreadingHTTPServer((flags.host, flags.port), _Handler).serve_forever()
+
+
+def _serve_so(behaviour: str) -> Callable[[argparse.Namespace], None]:
+    def serve(flags: argparse.Namespace) -> None:
+        _Handler.behaviour = behaviour
+        _serve(flags)
+
+    return serve
 
 
 def _serve_anybody(flags: argparse.Namespace) -> None:
@@ -191,6 +207,8 @@ def _crash(number: int) -> Callable[[argparse.Namespace], None]:
 BEHAVIOURS: dict[str, Callable[[argparse.Namespace], object]] = {
     "serving": _serve,
     "stubborn": _serve_stubbornly,
+    "babbling": _serve_so("babbling"),
+    "forgetful": _serve_so("forgetful"),
     "open to anybody": _serve_anybody,
     "real": _serve_real,
     "loading for ever": lambda _flags: time.sleep(600),

@@ -48,5 +48,5 @@ async def group_is_gone(group: int, within_s: float) -> None:
 async def until(is_so: Callable[[], object], within_s: float) -> None:
     """Wait until `is_so()` is true; raises `TimeoutError` after `within_s`. For what tells nobody when it changes."""
     with anyio.fail_after(within_s):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110 - other processes set no event
             await anyio.sleep(POLL_S)

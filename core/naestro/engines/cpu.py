@@ -32,7 +32,12 @@ def missing_instructions(machine: str | None = None, flags: frozenset[str] | Non
 
 def processor_flags() -> frozenset[str]:
     """The processor's abilities in lowercase; empty where the system does not tell."""
-    return mac_flags() if sys.platform == "darwin" else linux_flags(CPUINFO)
+    return flags_of(sys.platform)
+
+
+def flags_of(system: str) -> frozenset[str]:
+    """The same, asked in the way of `system`, as `sys.platform` names it."""
+    return mac_flags() if system == "darwin" else linux_flags(CPUINFO)
 
 
 def linux_flags(cpuinfo: Path) -> frozenset[str]:

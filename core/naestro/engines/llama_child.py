@@ -31,6 +31,8 @@ def common_params(parameters: Parameters) -> "CommonParams":
     params = CommonParams()
     params.model.path = parameters.model
     params.offline = True
+    # It would measure memory by a trial load (3 s for a 0.5B model), and shrink what was asked for.
+    params.fit_params = False
     _set_door(params, parameters)
     _set_slots(params, parameters)
     _set_work(params, parameters)

@@ -69,17 +69,17 @@ async def choose_program(setting: str, path: str | None = None) -> Program:
         EngineStartFailed: A program that the setting names cannot be used, or nothing can run here.
     """
     if setting == "wheel":
-        return _wheel("The setting embedded.llama_server asks for the wheel.")
+        return wheel("The setting embedded.llama_server asks for the wheel.")
     if setting != "auto":
         return await _named(setting)
     found = shutil.which("llama-server", path=path)
     if found is None:
-        return _wheel("No llama-server is on PATH.")
+        return wheel("No llama-server is on PATH.")
     checked = await check_program(found)
     if isinstance(checked, str):
-        return _wheel(f"The llama-server on PATH is not used: {checked}")
+        return wheel(f"The llama-server on PATH is not used: {checked}")
     reason = "A llama-server on PATH is faster than the wheel."
-    return Program("llama-server", found, checked.version, reason, _wheel_or_none())
+    return Program("llama-server", found, checked.version, reason, wheel_or_none())
 
 
 async def _named(setting: str) -> Program:
@@ -97,23 +97,28 @@ def _resolve(setting: str) -> str | None:
     return shutil.which(str(Path(setting).expanduser()))
 
 
-def _wheel(reason: str) -> Program:
-    missing = cpu.missing_instructions()
-    if missing:
-        raise EngineStartFailed(f"{cpu.refusal(missing)} {reason}", hint=cpu.REFUSAL_HINT)
+def wheel(reason: str, *, package: str = "xllamacpp", missing: list[str] | None = None) -> Program:
+    """The wheel, for that reason; raises `EngineStartFailed` where it cannot run.
+
+    `missing` stands for the instructions that this processor lacks, `package` for the wheel's name.
+    """
+    lacking = cpu.missing_instructions() if missing is None else missing
+    if lacking:
+        raise EngineStartFailed(f"{cpu.refusal(lacking)} {reason}", hint=cpu.REFUSAL_HINT)
     try:
-        found = version("xllamacpp")
+        found = version(package)
     except PackageNotFoundError as error:
         raise EngineStartFailed(
-            f"The package xllamacpp is not installed. {reason}",
+            f"The package {package} is not installed. {reason}",
             hint="Install Naestro anew, with its requirements.",
         ) from error
     return Program("wheel", sys.executable, found, reason)
 
 
-def _wheel_or_none() -> Program | None:
+def wheel_or_none(missing: list[str] | None = None) -> Program | None:
+    """The wheel behind a llama-server that nobody asked for by name; None where it cannot run."""
     try:
-        return _wheel("The llama-server on PATH does not start.")
+        return wheel("The llama-server on PATH does not start.", missing=missing)
     except EngineStartFailed:
         return None
 
@@ -207,6 +212,7 @@ def flags(parameters: Parameters) -> list[str]:
         "--spec-ngram-mod-n-match": NGRAM_MATCH,
         "--spec-ngram-mod-n-min": NGRAM_MIN,
         "--spec-ngram-mod-n-max": NGRAM_MAX,
+        "--fit": "off",
         "--log-verbosity": LOG_VERBOSITY,
     }
     named = [word for flag, value in values.items() for word in (flag, str(value))]
