@@ -10,6 +10,7 @@ import shutil
 import signal
 import sqlite3
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,8 @@ async def play(home: Path, scenario: str, shown: Shown) -> None:
 class KillAt:
     """Watches every connection of this process and counts its statements.
 
-    An audit event hands each connection over while it is being made; when that call returns, it can be traced.
+    An audit event hands each connection over while it is being made; when that call returns, it can be traced. The
+    journal is opened in a worker thread.
     """
 
     def __init__(self, statement: int, connections: int) -> None:
@@ -104,7 +106,7 @@ class KillAt:
 
     def watch(self) -> None:
         sys.addaudithook(self._audit)
-        sys.setprofile(self._trace_new)
+        threading.setprofile(self._trace_new)
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "sqlite3.connect/handle":
@@ -116,6 +118,7 @@ class KillAt:
                 self._new.pop().set_trace_callback(self._count)
                 self._watched += 1
             if self._watched == self._connections:
+                threading.setprofile(None)
                 sys.setprofile(None)
 
     def _count(self, statement: str) -> None:
