@@ -52,10 +52,12 @@ async def open_client(holder: str) -> AsyncGenerator[Client]:
     """A client that works in this process and holds the journal for `holder`, a command in words.
 
     When the block ends, runs that still work are parked, and engines that were started end.
+    A journal over the person's size limit loses its oldest ended runs first.
     Raises `JournalLocked` at once when another process holds the journal.
     """
+    limit_bytes = load_settings(None).settings.journal.max_size_bytes
     async with (
-        open_journal(home(), holder=holder) as journal,
+        open_journal(home(), holder=holder, max_size_bytes=limit_bytes) as journal,
         anyio.create_task_group() as servers,
         Shelf(Home(logs=home() / "logs", tasks=servers)) as shelf,
         anyio.create_task_group() as tasks,
