@@ -97,6 +97,7 @@ async def test_a_program_that_the_setting_names_and_cannot_be_used_is_an_error(
         ("new words", Checked("b9500")),
         ("unnumbered", Checked("a build without a number")),
         ("unnumbered and old", "does not know --spec-ngram-mod-n-match"),
+        ("unnumbered and flooding", "--help did not end within 10 s"),
         ("nameless", "--version does not name a version of llama.cpp."),
     ],
 )

@@ -1,14 +1,16 @@
 """Slots and shared prefixes: who takes which slot, and that a prefix is read once."""
 
+import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import pytest
 
 from naestro.engines.engine import Message
-from naestro.engines.prefixes import PREFIX_MIN_CHARS, STATES_MAX, Prefixes, shared_prefix
+from naestro.engines.prefixes import PREFIX_MIN_CHARS, STATES_MAX, LlamaSlotFiles, Prefixes, shared_prefix
 from naestro.engines.slots import Messages, Slot, Slots, common_length
 from naestro.errors import ContextTooLong
 from naestro.types import Usage
@@ -225,6 +227,29 @@ async def test_the_prefix_wanted_longest_ago_goes_when_there_are_too_many_bytes(
     await prefixes.bring(wanted[0], Slot(1))
     await prefixes.bring(tuple(user(LONG, "new")), Slot(2))
     assert set(server.files.values()) == {wanted[0], wanted[2], tuple(user(LONG, "new"))}
+
+
+async def test_a_prefix_larger_than_all_room_is_kept_alone(server: Server, prefixes: Prefixes) -> None:
+    server.size_bytes = 1000
+    for number in range(2):
+        await prefixes.bring(tuple(user(LONG, str(number))), Slot(0))
+    assert list(server.files.values()) == [tuple(user(LONG, "1"))]
+
+
+async def test_files_of_a_server_that_is_gone_are_neither_saved_nor_loaded(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        files = LlamaSlotFiles(f"http://127.0.0.1:{closed.getsockname()[1]}", "key", tmp_path)
+        assert await files.save(Slot(0), "name") is None
+        assert not await files.load(Slot(0), "name")
+
+
+async def test_a_forgotten_file_is_removed(tmp_path: Path) -> None:
+    files = LlamaSlotFiles("http://127.0.0.1:1", "key", tmp_path)
+    (tmp_path / "name").touch()
+    await files.forget("name")
+    await files.forget("name")
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_no_more_prefixes_than_a_fixed_number_are_kept(server: Server, prefixes: Prefixes) -> None:

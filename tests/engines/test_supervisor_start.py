@@ -145,7 +145,7 @@ async def test_a_log_folder_that_cannot_be_written_is_told() -> None:
         error = await failure_of(plan, "wheel")
         folder.chmod(0o700)
     assert isinstance(error, EngineStartFailed)
-    assert f"cannot write its files: Permission denied ({plan.log_folder})" in error.message
+    assert f"cannot be started: Permission denied ({plan.scratch_folder})" in error.message
 
 
 async def test_a_model_that_may_not_be_read_is_said_before_anything_starts() -> None:

@@ -42,7 +42,7 @@ def main(behaviour: str) -> None:
     if sys.argv[1:] == ["--version"]:
         VERSIONS.get(behaviour, lambda: _say(VERSION))()
     elif sys.argv[1:] == ["--help"]:
-        _say("--model" if behaviour == "unnumbered and old" else HELP)
+        HELPS.get(behaviour, lambda: _say(HELP))()
     else:
         BEHAVIOURS[behaviour](_flags())
 
@@ -79,9 +79,16 @@ VERSIONS: dict[str, Callable[[], object]] = {
     "new words": lambda: _say("version: 0.1.0 (build 9500, commit 7e4c0a9)"),
     "unnumbered": lambda: _say("version: 0.1.0-dev (build 1, commit 7e4c0a9)"),
     "unnumbered and old": lambda: _say("version: 1 (0123abc)"),
+    "unnumbered and flooding": lambda: _say("version: 1 (0123abc)"),
     "nameless": lambda: _say("hello"),
     "hanging": lambda: time.sleep(600),
     "flooding": _flood,
+}
+
+
+HELPS: dict[str, Callable[[], object]] = {
+    "unnumbered and old": lambda: _say("--model"),
+    "unnumbered and flooding": _flood,
 }
 
 

@@ -182,7 +182,7 @@ async def check_engines(settings: Settings) -> list[Check]:
     """Each engine that the settings give, asked whether it can answer, side by side."""
     checks: list[Check] = []
     async with anyio.create_task_group() as owner, Shelf(Home(home() / "logs", owner)) as shelf:
-        checks = await _ask_all(_engines(shelf, settings))
+        checks.extend(await _ask_all(_engines(shelf, settings)))
     return checks
 
 

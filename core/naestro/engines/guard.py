@@ -112,20 +112,27 @@ def die_with(
 
 
 def run(order: Order, holder: int) -> int:
-    """Run the server until it ends or `holder`, a descriptor to read from, does; the exit code to end with."""
+    """Run the server until it ends or `holder`, a descriptor to read from, does.
+
+    Gives the exit code to end with: 0 where the holder was the first to end, else the server's.
+    """
     log = RotatingLog(Path(order.log))
     try:
         server = _start(order)
     except OSError as error:
         log.write(f"cannot start {order.argv[0]}: {error.strerror}\n".encode())
         return CANNOT_START
+    has_ended = False
     try:
-        if _watch(server, holder, log):
+        has_ended = _watch(server, holder, log)
+        if has_ended:
             _await_code(server)
     finally:
         server.kill()
         code = server.wait()
         _close(server)
+    if not has_ended:
+        return 0
     return code if code >= 0 else BY_SIGNAL - code
 
 

@@ -137,13 +137,13 @@ class Prefixes:
 
     async def _make_room(self, newest: _State) -> None:
         """Forget the states that were wanted longest ago, until the rest is small enough."""
-        for state in list(self._states.values()):
+        others = [state for state in self._states.values() if state is not newest and state.is_saved]
+        for state in others:
             total_bytes = sum(known.size_bytes for known in self._states.values())
             if total_bytes <= self._max_bytes and len(self._states) <= STATES_MAX:
                 return
-            if state is not newest and state.is_saved and not state.lock.statistics().locked:
-                del self._states[state.name]
-                await self._files.forget(state.name)
+            del self._states[state.name]
+            await self._files.forget(state.name)
 
 
 def _name(prefix: Messages) -> str:

@@ -16,7 +16,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
@@ -36,6 +36,7 @@ from naestro.errors import EngineError, EngineStartFailed, EngineUnreachable, Mo
 
 PORT_TRIES = 3
 """Another program may take the port between the choice and the server's own claim to it."""
+SPAWN_HINT = "Free space or memory, or mend the permissions of that folder."
 END_S = 2.0
 """How long a guard may take to end its server when asked; then both are killed."""
 
@@ -211,8 +212,9 @@ class LocalServer:
     async def _launch(self, program: Program) -> RunningServer | None:
         """Start the process and wait until it answers; None where its port was taken. On failure none is left."""
         plan = self.plan
-        server = await self._spawn(program)
+        parameters, server = await self._spawn()
         try:
+            await _tell(server.process, order_for(program, parameters, plan.log).encode())
             if await wait_until_ready(server.root_url, server.api_key, server.process, plan.start_s):
                 return server
             code = server.process.returncode
@@ -224,34 +226,25 @@ class LocalServer:
             return None
         raise start_error(plan.name, plan.log, code, plan.start_s)
 
-    async def _spawn(self, program: Program) -> RunningServer:
-        """The process, told what to run; not ready yet."""
+    async def _spawn(self) -> tuple[Parameters, RunningServer]:
+        """A guard that waits for its order, and what the order is to say; raises `EngineStartFailed`."""
         plan = self.plan
-        descriptor, scratch = _prepare(plan)
-        try:
-            process = await _start_guard(descriptor)
-        except BaseException:
-            shutil.rmtree(scratch, ignore_errors=True)
-            raise
-        finally:
-            os.close(descriptor)
-        parameters = Parameters(
-            model=str(plan.model),
-            port=_free_port(),
-            api_key=secrets.token_hex(32),
-            slots=plan.slots,
-            context_tokens=plan.context_tokens,
-            threads=plan.threads,
-            # llama.cpp puts a file's name directly after it.
-            slot_folder=f"{scratch}/",
-        )
-        server = RunningServer(f"http://127.0.0.1:{parameters.port}", parameters.api_key, process, scratch)
-        try:
-            await _tell(process, order_for(program, parameters, plan.log).encode())
-        except BaseException:
-            await _end(server)
-            raise
-        return server
+        with ExitStack() as always, ExitStack() as undo:
+            try:
+                scratch = _scratch(plan)
+                undo.callback(shutil.rmtree, scratch, ignore_errors=True)
+                descriptor = _opened_log(plan)
+                always.callback(os.close, descriptor)
+                parameters = _parameters(plan, scratch)
+                process = await _start_guard(descriptor)
+            except OSError as error:
+                what = f"{error.strerror} ({error.filename})" if error.filename else error.strerror
+                raise EngineStartFailed(
+                    f"The engine {plan.name} cannot be started: {what}.", hint=SPAWN_HINT
+                ) from error
+            undo.pop_all()
+        root_url = f"http://127.0.0.1:{parameters.port}"
+        return parameters, RunningServer(root_url, parameters.api_key, process, scratch)
 
     async def _tend(self, server: RunningServer) -> None:
         """Be with `server` until it ends, is idle too long or is to end; whatever comes, no process is left."""
@@ -278,17 +271,17 @@ class LocalServer:
     async def _await_idleness(self, server_scope: anyio.CancelScope) -> None:
         """Cancel `server_scope` when no request came for `idle_stop_s`; never with one under way."""
         idle_stop_s = self.plan.idle_stop_s or math.inf
-        while True:
-            changed = self._leases_changed
-            with anyio.move_on_after(math.inf if self._leases else idle_stop_s):
-                await changed.wait()
-                continue
-            async with self._lock:
-                if not self._leases:
-                    log.info("The engine %s is idle and ends.", self.plan.name)
-                    self._running = None
-                    server_scope.cancel()
-                    return
+        while await self._leases_change_within(math.inf if self._leases else idle_stop_s):
+            pass
+        log.info("The engine %s is idle and ends.", self.plan.name)
+        self._running = None
+        server_scope.cancel()
+
+    async def _leases_change_within(self, wait_s: float) -> bool:
+        changed = self._leases_changed
+        with anyio.move_on_after(wait_s):
+            await changed.wait()
+        return changed.is_set()
 
     def _count_lease(self, step: int) -> None:
         self._leases += step
@@ -303,22 +296,36 @@ class LocalServer:
                 await server.ended.wait()
 
 
-def _prepare(plan: ServerPlan) -> tuple[int, Path]:
-    """The open log with this start's header, and a new scratch folder; raises `EngineStartFailed`."""
-    try:
-        plan.log_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        plan.scratch_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = open_log(plan.log)
-        os.write(descriptor, HEADER)
-        return descriptor, Path(tempfile.mkdtemp(prefix="slots-", dir=plan.scratch_folder))
-    except OSError as error:
-        raise EngineStartFailed(
-            f"The engine {plan.name} cannot write its files: {error.strerror} ({error.filename}).",
-            hint="Free space or mend the permissions of that folder.",
-        ) from error
+def _scratch(plan: ServerPlan) -> Path:
+    """A new folder for one start; raises `OSError`."""
+    plan.scratch_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="slots-", dir=plan.scratch_folder))
+
+
+def _opened_log(plan: ServerPlan) -> int:
+    """The log, open to append, with this start's header; raises `OSError`."""
+    plan.log_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = open_log(plan.log)
+    os.write(descriptor, HEADER)
+    return descriptor
+
+
+def _parameters(plan: ServerPlan, scratch: Path) -> Parameters:
+    """What this start of the server is told; port and key are new."""
+    return Parameters(
+        model=str(plan.model),
+        port=_free_port(),
+        api_key=secrets.token_hex(32),
+        slots=plan.slots,
+        context_tokens=plan.context_tokens,
+        threads=plan.threads,
+        # llama.cpp puts a file's name directly after it.
+        slot_folder=f"{scratch}/",
+    )
 
 
 async def _start_guard(log_descriptor: int) -> Process:
+    """The guard's process; raises `OSError`."""
     process: Process | None = None
     # Shielded: a start that is cancelled halfway would leave a process that nobody knows.
     with anyio.CancelScope(shield=True):
@@ -356,8 +363,8 @@ async def _end(server: RunningServer) -> None:
             await process.stdin.aclose()
         with anyio.move_on_after(END_S):
             await process.wait()
-        if process.returncode != 0:
-            # The guard did not end in order, so its server may be left; both are alone in their group.
+        if process.returncode is None or process.returncode < 0:
+            # The guard did not end by itself, so its server may be left; both are alone in their group.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
         await process.aclose()
