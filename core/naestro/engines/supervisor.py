@@ -118,7 +118,8 @@ class LocalServer:
         self._starting = anyio.CancelScope()
         self._is_closed = False
         self._leases = 0
-        self._leases_changed = anyio.Event()
+        self._used_at = 0.0
+        """When the last lease ended, on anyio's clock."""
 
     @property
     def running(self) -> RunningServer | None:
@@ -140,11 +141,12 @@ class LocalServer:
             EngineUnreachable: It was closed.
             ModelMissing: The model's file is not there.
         """
-        self._count_lease(1)
+        self._leases += 1
         try:
             yield await self._ready()
         finally:
-            self._count_lease(-1)
+            self._leases -= 1
+            self._used_at = anyio.current_time()
 
     def worked(self) -> None:
         """A request was answered: earlier failures are forgotten."""
@@ -270,23 +272,16 @@ class LocalServer:
 
     async def _await_idleness(self, server_scope: anyio.CancelScope) -> None:
         """Cancel `server_scope` when no request came for `idle_stop_s`; never with one under way."""
-        idle_stop_s = self.plan.idle_stop_s or math.inf
-        while await self._leases_change_within(math.inf if self._leases else idle_stop_s):
-            pass
+        while (rest_s := self._until_idle_s()) > 0:  # noqa: ASYNC110 - it sleeps as long as is left
+            await anyio.sleep(rest_s)
         log.info("The engine %s is idle and ends.", self.plan.name)
         self._running = None
         server_scope.cancel()
 
-    async def _leases_change_within(self, wait_s: float) -> bool:
-        changed = self._leases_changed
-        with anyio.move_on_after(wait_s):
-            await changed.wait()
-        return changed.is_set()
-
-    def _count_lease(self, step: int) -> None:
-        self._leases += step
-        changed, self._leases_changed = self._leases_changed, anyio.Event()
-        changed.set()
+    def _until_idle_s(self) -> float:
+        """Seconds until it counts as idle, if nothing happens; 0 or less when it does."""
+        idle_stop_s = self.plan.idle_stop_s or math.inf
+        return idle_stop_s if self._leases else self._used_at + idle_stop_s - anyio.current_time()
 
     async def _stop(self) -> None:
         server, self._running = self._running, None
