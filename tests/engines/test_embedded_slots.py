@@ -201,6 +201,21 @@ async def test_a_longer_prefix_without_a_known_beginning_is_read_whole(
     assert server.read == [(long, ())]
 
 
+async def test_a_slot_whose_prefix_was_overwritten_loads_it_again(server: Server, prefixes: Prefixes) -> None:
+    short, long, slot = tuple(user(LONG)), tuple(user(LONG, "proposals")), Slot(0)
+    await prefixes.bring(long, slot)
+    assert await prefixes.bring(short, slot) is None
+    assert slot.prefix == short
+    server.slots[0] = short
+    await prefixes.bring(long, slot)
+    assert server.slots[0] == long
+    await prefixes.bring((), slot)
+    server.slots[0] = ()
+    await prefixes.bring(long, slot)
+    assert server.slots[0] == long
+    assert len(server.read) == 1
+
+
 async def test_where_saving_fails_each_slot_reads_for_itself(server: Server, prefixes: Prefixes) -> None:
     server.can_save = False
     prefix = tuple(user(LONG))

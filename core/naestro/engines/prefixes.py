@@ -90,7 +90,8 @@ class Prefixes:
 
         Raises an `EngineError` where the engine could not read it.
         """
-        if not prefix or slot.prefix == prefix:
+        if slot.prefix[: len(prefix)] == prefix:
+            slot.prefix = prefix  # what the slot has beyond it, or instead of none, is overwritten now
             return None
         state = self._state(prefix)
         async with state.lock:
