@@ -14,18 +14,22 @@ import typer
 
 from naestro import __version__
 from naestro.errors import InputError, NaestroError
-from naestro.terminal.exits import Exit, exit_for
+from naestro.terminal.exits import Exit, exit_for, innermost
 from naestro.terminal.options import (
     AsJson,
     Consensus,
     Engines,
+    ModelNames,
     Proposers,
     RunArgument,
     Seed,
+    StepArgument,
     WorkspaceOption,
     Yes,
     settings_of,
 )
+from naestro.terminal.streams import drop_output, is_text, refuse_odd_bytes, say, secure_streams
+from naestro.terminal.text import printable
 from naestro.types import Json
 
 app = typer.Typer(
@@ -42,34 +46,37 @@ app.add_typer(models_app, name="models")
 app.add_typer(config_app, name="config")
 app.add_typer(runs_app, name="runs")
 
-StepArgument = Annotated[
-    str, typer.Argument(help="A step's name, as `naestro trace RUN` shows it: `propose.2`.")
-]
-
 
 def main() -> int:
     """Run the command line on `sys.argv`; the exit code. Errors become one sentence and a hint on stderr."""
+    secure_streams()
+    try:
+        code = _run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_output()
+        return Exit.FAILED
+    except OSError as error:
+        drop_output()
+        place = printable(str(error.filename)) if error.filename is not None else "The output"
+        say(f"naestro: {place} cannot be used: {error.strerror or error}.")
+        return Exit.FAILED
+    return code
+
+
+def _run() -> int:
     try:
         try:
+            refuse_odd_bytes(sys.argv)
             app()
         except BaseExceptionGroup as group:
-            raise _innermost(group) from group
+            raise innermost(group) from group
     except NaestroError as error:
-        print(f"naestro: {error.message}\n  {error.hint}", file=sys.stderr)
+        say(f"naestro: {printable(error.message)}\n  {printable(error.hint)}")
         return exit_for(error)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return Exit.OK
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else Exit.OK
     return Exit.OK  # pragma: no cover - typer ends by SystemExit when nothing went wrong
-
-
-def _innermost(group: BaseExceptionGroup) -> BaseException:
-    """The one error inside nested groups of one; the group itself when there are several kinds."""
-    errors = [error for error in group.exceptions if not isinstance(error, BaseExceptionGroup)]
-    for error in [*errors, *(_innermost(g) for g in group.exceptions if isinstance(g, BaseExceptionGroup))]:
-        if isinstance(error, NaestroError):
-            return error
-    return errors[0] if len(group.exceptions) == 1 and errors else group
 
 
 def _finish(work: Coroutine[object, object, int]) -> None:
@@ -83,9 +90,14 @@ def _finish(work: Coroutine[object, object, int]) -> None:
 
 
 def _folder(workspace: Path | None) -> Path:
-    folder = (workspace or Path.cwd()).resolve()
+    try:
+        folder = (workspace or Path.cwd()).resolve()
+    except OSError as error:
+        raise InputError("The working directory is gone.", hint="Change to a folder that exists.") from error
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder.", hint="Name an existing folder with --workspace.")
+    if not is_text(str(folder)):
+        raise InputError(f"The name of the folder {folder!a} is no UTF-8 text.", hint="Rename the folder.")
     return folder
 
 
@@ -212,7 +224,7 @@ def resume(
     from naestro.terminal.watch import Watch
     from naestro.terminal.watch import resume as go_on
 
-    _finish(go_on(run, Watch.of(as_json=as_json, yes=yes, answer=answer)))
+    _finish(go_on(run, Watch.of(as_json=as_json, yes=yes), answer=answer))
 
 
 @app.command()
@@ -220,7 +232,8 @@ def patch(
     run: RunArgument,
     step: StepArgument,
     file: Annotated[
-        Path | None, typer.Option(help="The new text; without it $EDITOR opens the old one.")
+        Path | None,
+        typer.Option(help="The new text, `-` for standard input; without it $EDITOR opens the old one."),
     ] = None,
     target: Annotated[
         str, typer.Option(help="`output`, or the name of an input such as `prompt`.")
@@ -228,13 +241,14 @@ def patch(
     go_on: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on with the run afterwards.")
     ] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Change what a step was given or gave; what depends on it runs again."""
-    from naestro.terminal.changes import patch_step
+    from naestro.terminal.changes import After, patch_step
     from naestro.terminal.watch import Watch
 
-    _finish(patch_step(run, step, target, file, Watch.of(as_json=as_json) if go_on else None))
+    _finish(patch_step(run, step, target, file, After(Watch.of(as_json=as_json, yes=yes), go_on)))
 
 
 @app.command()
@@ -242,13 +256,14 @@ def rerun(
     run: RunArgument,
     step: StepArgument,
     go_on: Annotated[bool, typer.Option("--resume/--no-resume", help="Go on with the run at once.")] = True,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a step and all that depends on it again, as a new revision."""
-    from naestro.terminal.changes import rerun_step
+    from naestro.terminal.changes import After, rerun_step
     from naestro.terminal.watch import Watch
 
-    _finish(rerun_step(run, step, Watch.of(as_json=as_json) if go_on else None))
+    _finish(rerun_step(run, step, After(Watch.of(as_json=as_json, yes=yes), go_on)))
 
 
 @app.command()
@@ -258,13 +273,14 @@ def fork(
         str | None, typer.Option(help="The first step to run again; all others keep their outputs.")
     ] = None,
     go_on: Annotated[bool, typer.Option("--resume/--no-resume", help="Start the new run at once.")] = True,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Copy a run into a new one, and run it again from a step on."""
-    from naestro.terminal.changes import fork_run
+    from naestro.terminal.changes import After, fork_run
     from naestro.terminal.watch import Watch
 
-    _finish(fork_run(run, at, Watch.of(as_json=as_json) if go_on else None))
+    _finish(fork_run(run, at, After(Watch.of(as_json=as_json, yes=yes), go_on)))
 
 
 @app.command()
@@ -343,9 +359,6 @@ def models_list(as_json: AsJson = False) -> None:
     from naestro.terminal.models import show_models
 
     show_models(as_json=as_json)
-
-
-ModelNames = Annotated[list[str], typer.Argument(help="Names from `naestro models list`.")]
 
 
 @models_app.command("pull")

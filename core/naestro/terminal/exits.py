@@ -1,9 +1,11 @@
 """Exit codes, and how an error becomes one sentence, a hint and a code.
 
-`docs/cli.md` documents the codes; scripts rely on them. This module prints nothing.
+`docs/terminal.md` documents the codes; scripts rely on them. This module prints nothing.
 """
 
+from collections.abc import Iterator
 from enum import IntEnum
+from typing import cast
 
 from naestro import errors
 from naestro.errors import NaestroError
@@ -15,11 +17,11 @@ class Exit(IntEnum):
 
     OK = 0
     FAILED = 1
-    """The run failed, or something unexpected happened."""
+    """The run failed, a check of `doctor` did, the output could not be written, or there is a defect."""
     USAGE = 2
-    """Wrong input, settings or flags."""
+    """Wrong input, settings, flags or run: nothing was done."""
     WAITING = 3
-    """The run waits for a person; `naestro resume RUN` goes on."""
+    """The run waits for a person or was parked; `naestro resume RUN` goes on."""
     ENGINE = 4
     """No engine or model could answer."""
     JOURNAL = 5
@@ -83,3 +85,18 @@ def _codes_under(kind: type[NaestroError]) -> set[str]:
     for below in kind.__subclasses__():
         found |= _codes_under(below)
     return found
+
+
+def innermost(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that a person should read: one of ours wherever it lies, else the only one, else the group."""
+    leaves = list(_leaves(group))
+    known = [error for error in leaves if isinstance(error, NaestroError)]
+    return known[0] if known else leaves[0] if len(leaves) == 1 else group
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from naestro.terminal.completion import complete_models, complete_runs, complete_steps
 from naestro.types import Json
 
 
@@ -33,7 +34,20 @@ Engines = Annotated[
     list[str] | None, typer.Option("--engine", "-e", help="Engine to use, repeatable, in order.")
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, max=2**31 - 1, help="Makes the run repeatable.")]
-RunArgument = Annotated[str, typer.Argument(help="A run's id, a unique beginning of one, or `last`.")]
+RunArgument = Annotated[
+    str,
+    typer.Argument(help="A run's id, a unique beginning of one, or `last`.", autocompletion=complete_runs),
+]
+StepArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A step's name, as `naestro trace RUN` shows it: `propose.2`.", autocompletion=complete_steps
+    ),
+]
+ModelNames = Annotated[
+    list[str],
+    typer.Argument(help="Names from `naestro models list`.", autocompletion=complete_models),
+]
 
 ROLES = ("proposer", "critic", "synthesizer", "judge")
 

@@ -16,7 +16,7 @@ from naestro.runs.records import CallRecord, RevisionRecord, StepRecord
 from naestro.terminal.page_style import STYLE
 from naestro.terminal.picture import svg
 from naestro.terminal.plain import seconds, usage_words
-from naestro.terminal.step import readable
+from naestro.terminal.text import readable
 from naestro.terminal.waterfall import Waterfall, waterfall
 from naestro.types import Digest, Event, RunInfo
 

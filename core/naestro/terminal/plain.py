@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING, Protocol
 
 from naestro import types
+from naestro.terminal.text import printable
 from naestro.types import Delta, Event, EventData, Usage, encode
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def describe(event: Event) -> str | None:
     said = _run_words(data) or _step_words(data) or _other_words(data)
     if said is None:
         return None
+    said = printable(said)
     return f"{event.step:<14} {said}" if event.step else said
 
 
@@ -148,7 +150,7 @@ def _other_words(data: EventData) -> str | None:
         case types.CallFailed(outcome="unknown"):
             return f"the call {data.call} was open when its owner went away: closed as unknown"
         case types.InterruptOpened():
-            return f"waits: {data.question}"
+            return f"asks: {data.question}"
         case types.InterruptAnswered():
             return f"answered {data.answer!r} by {data.by}"
         case types.Notice():

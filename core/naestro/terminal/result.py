@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator
 
+import msgspec
 from rich.console import Console, RenderableType
 from rich.markdown import Markdown
 from rich.syntax import Syntax
 from rich.text import Text
 
 from naestro.council.verdict import CERTAINTY_TEXT, CouncilResult
-from naestro.terminal.step import printable
+from naestro.terminal.text import printable
 
 MAX_DISSENT = 5
 """Voices shown here; the trace has all of them."""
 
 
-def show_result(result: CouncilResult) -> None:
-    """Print `result` on stdout: drawn in a terminal, as plain text elsewhere."""
+def show_result(recorded: bytes) -> None:
+    """Print a recorded result on stdout: drawn in a terminal, as plain text elsewhere."""
+    result = msgspec.json.decode(recorded, type=CouncilResult)
     console = Console()
     if not console.is_terminal:
         print("\n".join(plain_lines(result)))

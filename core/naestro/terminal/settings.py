@@ -6,13 +6,12 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from naestro.commands.doctor import diagnose
 from naestro.config import load_settings
 from naestro.policy.trust import is_trusted, trust, untrust
 from naestro.policy.workspace import Workspace
 from naestro.terminal.exits import Exit
 from naestro.terminal.plain import print_json, wide_console
-from naestro.terminal.step import printable
+from naestro.terminal.text import printable
 
 
 def show_settings(folder: Path, *, as_json: bool) -> None:
@@ -33,7 +32,7 @@ def show_settings(folder: Path, *, as_json: bool) -> None:
             )
         wide_console().print(table)
     for warning in loaded.warnings:
-        print(f"! {warning}", file=sys.stderr)
+        print(f"! {printable(warning)}", file=sys.stderr)
 
 
 def trust_workspace(folder: Path, *, is_revoked: bool) -> None:
@@ -52,7 +51,12 @@ def trust_workspace(folder: Path, *, is_revoked: bool) -> None:
 
 async def show_diagnosis(folder: Path, *, as_json: bool) -> int:
     """Print every check with its outcome; `Exit.FAILED` when one fails."""
-    checks = await diagnose(settings_of(Workspace.find(folder).root))
+    from naestro.commands.doctor import diagnose
+
+    loaded = load_settings(Workspace.find(folder).root, is_trusted=is_trusted, is_strict=False)
+    for warning in loaded.warnings:
+        print(f"! {printable(warning)}", file=sys.stderr)
+    checks = await diagnose(loaded.settings)
     for check in checks:
         if as_json:
             print_json(check)

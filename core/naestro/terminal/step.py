@@ -8,6 +8,7 @@ from rich.text import Text
 from naestro.runs.reader import Reader
 from naestro.runs.records import AttemptRecord, CallRecord, RevisionRecord, StepRecord
 from naestro.terminal.plain import seconds, usage_words
+from naestro.terminal.text import printable, readable
 from naestro.types import Digest
 
 Artifact = Callable[[Digest], bytes]
@@ -44,7 +45,7 @@ def _attempt(attempt: AttemptRecord, artifact: Artifact) -> Iterator[Text]:
     route = f" by {attempt.engine} ({attempt.route})" if attempt.engine else ""
     yield _head(f"attempt {attempt.attempt}{route}: {attempt.state.value}")
     if attempt.fault is not None:
-        yield Text(f"{attempt.fault.code}: {attempt.fault.message}", style="red")
+        yield Text(f"{attempt.fault.code}: {printable(attempt.fault.message)}", style="red")
     for call in attempt.calls:
         yield from _call(call, artifact)
 
@@ -59,7 +60,7 @@ def _call(call: CallRecord, artifact: Artifact) -> Iterator[Text]:
         facts.append(f"taken from {call.copied_from}")
     yield Text(f"call {call.call} to {call.engine}: {', '.join(filter(None, facts))}")
     if call.fault is not None:
-        yield Text(f"{call.fault.code}: {call.fault.message}", style="red")
+        yield Text(f"{call.fault.code}: {printable(call.fault.message)}", style="red")
     yield _block(artifact(call.request))
     if call.response is not None:
         yield _block(artifact(call.response))
@@ -73,19 +74,3 @@ def _head(words: str) -> Text:
 
 def _block(data: bytes) -> Text:
     return Text(readable(data), style="dim")
-
-
-def readable(data: bytes) -> str:
-    """Recorded bytes for a reader: JSON indented, text as it is, without control characters that move a cursor."""
-    import msgspec
-
-    try:
-        text = msgspec.json.format(data, indent=2).decode()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        text = data.decode("utf-8", "replace")
-    return printable(text)
-
-
-def printable(text: str) -> str:
-    """`text` without control characters but newline and tab: what a model wrote must not drive the terminal."""
-    return "".join(char for char in text if char in "\n\t" or (char.isprintable() or char == " "))

@@ -6,8 +6,8 @@ from rich.text import Text
 from naestro.runs.retention import prune
 from naestro.terminal.exits import Exit
 from naestro.terminal.plain import print_json, usage_words, wide_console
-from naestro.terminal.step import printable
 from naestro.terminal.store import open_store, open_writer
+from naestro.terminal.text import printable
 from naestro.types import RunInfo, RunStatus
 
 STATUS_STYLES = {

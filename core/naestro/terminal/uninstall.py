@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from naestro import config
@@ -20,12 +21,18 @@ STOP_S = 20.0
 """How long the process that holds the journal may take to park its runs."""
 POLL_S = 0.1
 
+DATA = ("journal.db*", "journal.lock", "trusted.*", "config.toml", "logs")
+"""What Naestro writes into its home."""
+CACHED = ("models", "slots")
+"""What it writes into its cache."""
+
 
 def uninstall_naestro(*, is_data: bool, is_models: bool, is_yes: bool) -> int:
-    """Stop the holder of the journal, delete the asked folders after a yes, and tell what remains."""
+    """Stop the holder of the journal, delete what was asked for after a yes, and tell what remains."""
     home, cache = config.home(), config.cache()
-    doomed = [*([home, config.user_file()] if is_data else []), *([cache] if is_models else [])]
-    doomed = [path for path in doomed if path.exists()]
+    doomed = [*(_found(home, DATA) if is_data else []), *(_found(cache, CACHED) if is_models else [])]
+    if is_data and config.user_file().exists() and config.user_file() not in doomed:
+        doomed.append(config.user_file())
     if doomed and not is_yes and not _is_confirmed(doomed):
         print("nothing was deleted")
         return Exit.OK
@@ -33,10 +40,25 @@ def uninstall_naestro(*, is_data: bool, is_models: bool, is_yes: bool) -> int:
     for path in doomed:
         _delete(path)
         print(f"deleted {path}")
-    kept = [path for path in (home, config.user_file(), cache) if path.exists()]
+    folders = dict.fromkeys([home, cache, config.user_file().parent])
+    kept = [path for path in folders if path.exists() and not _is_removed(path)]
     print("kept " + ", ".join(map(str, kept)) if kept else "nothing of Naestro is left but the package")
     print("`pip uninstall naestro` (or the tool that installed it) removes the package.")
     return Exit.OK
+
+
+def _found(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
+    """What Naestro made in `folder`: the folder may be one that the person uses for other things too."""
+    return sorted({path for pattern in patterns for path in folder.glob(pattern)})
+
+
+def _is_removed(folder: Path) -> bool:
+    """Whether the folder was empty and is gone now."""
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def _is_confirmed(doomed: list[Path]) -> bool:
@@ -52,7 +74,8 @@ def _stop_holder(home: Path) -> None:
     if holder is None:
         return
     print(f"stopping {holder}")
-    os.kill(holder.pid, signal.SIGTERM)
+    with suppress(ProcessLookupError):
+        os.kill(holder.pid, signal.SIGTERM)
     until = time.monotonic() + STOP_S
     while is_held(home):
         if time.monotonic() > until:

@@ -1,19 +1,27 @@
-"""Following a run from the terminal: draw its events, ask where it waits, cancel on Ctrl-C, end with an exit code."""
+"""Following a run from the terminal: draw its events, ask where it waits, obey signals, end with an exit code.
+
+`cli` above picks how (`Watch`); below stand the client, the printers and `asking`. Ctrl-C cancels the run, SIGTERM
+and SIGHUP park it; either way the last line says how to go on.
+"""
 
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import anyio
-import msgspec
 
 from naestro.app import open_client
 from naestro.client.api import Client, Command
+from naestro.errors import InputError, RunStateError
 from naestro.runs.history import History
-from naestro.terminal.exits import Exit, exit_for_fault, exit_for_status
+from naestro.runs.records import InterruptRecord
+from naestro.terminal.asking import ask, colour_diff, option_of
+from naestro.terminal.exits import exit_for_fault, exit_for_status
 from naestro.terminal.plain import JsonPrinter, PlainPrinter, Printer
-from naestro.types import Delta, Digest, Event, InterruptOpened, RunFinished, RunStatus
+from naestro.terminal.text import printable, readable
+from naestro.types import Delta, Digest, Event, InterruptOpened, RunFinished, RunInfo, RunResumed, RunStatus
 
 BY = "cli"
 """Who answers and patches, as the journal tells it."""
@@ -21,29 +29,38 @@ BY = "cli"
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """How a run is shown, and how questions are answered."""
+    """How a run is shown, and how its questions are answered."""
 
     is_json: bool
     is_drawn: bool
     """Whether a person sits at a terminal: it is drawn on, and questions are asked there."""
-    answer: str | None
-    """What to answer without asking; None asks, or leaves the run waiting where nobody sits."""
+    is_yes: bool = False
+    """Whether every question that knows a yes gets it."""
 
     @classmethod
-    def of(cls, *, as_json: bool, yes: bool = False, answer: str | None = None) -> "Watch":
+    def of(cls, *, as_json: bool, yes: bool = False) -> "Watch":
         """By the options and by what stdin and stderr are."""
-        is_drawn = not as_json and sys.stdin.isatty() and sys.stderr.isatty()
-        return cls(as_json, is_drawn, answer if answer is not None else ("yes" if yes else None))
+        return cls(as_json, not as_json and sys.stdin.isatty() and sys.stderr.isatty(), yes)
 
-    def printer(self) -> Printer:
-        """A printer of the right kind."""
+    def printer(self, earlier: Sequence[Event] = ()) -> Printer:
+        """A printer of the right kind, for a run of which `earlier` was shown before."""
         if self.is_json:
             return JsonPrinter()
         if not self.is_drawn:
             return PlainPrinter()
         from naestro.terminal.live import LivePrinter
 
-        return LivePrinter()
+        return LivePrinter(earlier)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a run asks."""
+
+    interrupt: str
+    text: str
+    options: list[str]
+    payload: Digest | None
 
 
 async def start(command: Command, watch: Watch) -> int:
@@ -52,128 +69,192 @@ async def start(command: Command, watch: Watch) -> int:
         return await follow(client, await client.start(command), watch)
 
 
-async def resume(run: str, watch: Watch) -> int:
-    """Go on with a run and follow it; the exit code."""
+async def resume(run: str, watch: Watch, *, answer: str | None = None) -> int:
+    """Go on with a run and follow it; the exit code. `answer` is for the question that it waits with."""
     async with open_client("naestro resume") as client:
-        return await go_on(client, run, watch)
+        return await go_on(client, run, watch, answer=answer)
 
 
-async def go_on(client: Client, run: str, watch: Watch) -> int:
-    """Resume `run` with an open client and follow it; the exit code. A question that waits is answered first."""
+async def go_on(client: Client, run: str, watch: Watch, *, answer: str | None = None) -> int:
+    """Resume `run` with an open client and follow it; the exit code.
+
+    Raises `InputError` when `answer` is no answer to what the run waits with; the run is left as it is then.
+    """
     info = await client.get(run)
-    for question in History.of(await client.history(info.id)).open_interrupts:
-        answer = watch.answer
-        if answer is None and watch.is_drawn:
-            answer = await _ask(client, question.question, question.options, question.payload)
-        if answer is None:
-            options = (
-                f" Answer with --answer, one of: {', '.join(question.options)}." if question.options else ""
-            )
-            print(f"The run {info.id} waits: {question.question}{options}", file=sys.stderr)
-            return Exit.WAITING
-        await client.respond(info.id, question.interrupt, answer, by=BY)
-    return await follow(client, await client.resume(info.id), watch, after=info.last_seq)
+    earlier = await client.history(info.id)
+    waiting = _waiting(History.of(earlier))
+    given = _checked(info, waiting, answer)
+    is_answered = bool(given) or watch.is_yes or watch.is_drawn
+    if waiting and not is_answered and info.status is RunStatus.WAITING:
+        return await _end(client, info.id, watch)
+    await client.resume(info.id)
+    return await follow(client, info.id, watch, earlier=earlier, waiting=waiting, given=given)
 
 
-async def follow(client: Client, run: str, watch: Watch, *, after: int = 0) -> int:
-    """Follow a run that works in this process; the exit code."""
-    printer = watch.printer()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_obey_signals, client, run, tasks.cancel_scope)
-        async with client.events(run, after) as events:
-            await _draw(client, run, watch, printer, events)
-        tasks.cancel_scope.cancel()
-    printer.close()
+def _waiting(history: History) -> list[Question]:
+    """The open questions that still stand: those about a step's older revision will be asked anew, or never."""
+    return [_question(one) for one in history.open_interrupts if _is_current(one, history)]
+
+
+def _is_current(one: InterruptRecord, history: History) -> bool:
+    return one.step is None or history.step(one.step).revision == one.revision
+
+
+def _question(one: InterruptRecord) -> Question:
+    return Question(one.interrupt, one.question, one.options, one.payload)
+
+
+def _checked(info: RunInfo, waiting: list[Question], answer: str | None) -> dict[str, str]:
+    """The given answer by its question's name; raises `InputError` where there is no question, or it does not fit."""
+    if answer is None:
+        return {}
+    if not waiting:
+        raise InputError(
+            f"The run {info.id} waits for no answer.", hint=f"`naestro resume {info.id}` goes on without."
+        )
+    fitting = option_of(answer, waiting[0].options)
+    if fitting is None:
+        raise InputError(
+            f"{answer!r} is no answer to: {waiting[0].text}",
+            hint=f"Say one of: {', '.join(waiting[0].options)}.",
+        )
+    return {waiting[0].interrupt: fitting}
+
+
+async def follow(
+    client: Client,
+    run: str,
+    watch: Watch,
+    *,
+    earlier: Sequence[Event] = (),
+    waiting: Sequence[Question] = (),
+    given: Mapping[str, str] = {},
+) -> int:
+    """Follow a run that works in this process, from the event after those of `earlier`; the exit code.
+
+    `waiting` are the questions that it was resumed with, `given` the answers already known, by the question's name.
+    """
+    session = _Session(client, run, watch.printer(earlier), watch, given)
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(session.obey_signals, tasks.cancel_scope)
+            async with client.events(run, earlier[-1].seq if earlier else 0) as events:
+                await session.draw(events, waiting)
+            tasks.cancel_scope.cancel()
+    finally:
+        session.printer.close()
     return await _end(client, run, watch)
 
 
-async def _draw(
-    client: Client, run: str, watch: Watch, printer: Printer, events: AsyncIterator[Event | Delta]
-) -> None:
-    async for event in events:
-        printer.show(event)
-        if isinstance(event, Event) and isinstance(event.data, InterruptOpened):
-            await _answer(client, run, watch, printer, event.data)
+class _Session:
+    """One run on one screen."""
 
+    def __init__(
+        self, client: Client, run: str, printer: Printer, watch: Watch, given: Mapping[str, str]
+    ) -> None:
+        self.printer = printer
+        self._client = client
+        self._run = run
+        self._watch = watch
+        self._given = given
+        self._asking = anyio.CancelScope()
+        self._is_leaving = False
 
-async def _answer(
-    client: Client, run: str, watch: Watch, printer: Printer, question: InterruptOpened
-) -> None:
-    """Answer from the options, else ask the person, else leave the run waiting."""
-    answer = watch.answer
-    if answer is None and watch.is_drawn:
-        printer.pause()
-        answer = await _ask(client, question.question, question.options, question.payload)
-    if answer is None:
-        await client.park(run)
-    else:
-        await client.respond(run, question.interrupt, answer, by=BY)
+    async def draw(self, events: AsyncIterator[Event | Delta], waiting: Sequence[Question]) -> None:
+        """Show what comes, to its end; questions are answered where they stand."""
+        async for event in events:
+            self.printer.show(event)
+            match event:
+                case Event(data=RunResumed()):
+                    for question in waiting:
+                        await self._answer(question)
+                case Event(data=InterruptOpened() as data):
+                    await self._answer(Question(data.interrupt, data.question, data.options, data.payload))
+                case _:
+                    pass
 
-
-async def _ask(client: Client, question: str, options: list[str], payload: Digest | None) -> str | None:
-    """Show the payload and read a line until it is an option; None at the end of input."""
-    from naestro.terminal.step import readable
-
-    if payload is not None:
-        print(readable(await client.artifact(payload)), file=sys.stderr)
-    choices = f" [{'/'.join(options)}]" if options else ""
-    while True:
-        print(f"{question}{choices} ", end="", file=sys.stderr, flush=True)
-        await anyio.wait_readable(sys.stdin)
-        line = sys.stdin.readline()
-        if not line:
-            return None
-        answer = _option(line.strip(), options)
-        if answer is not None:
-            return answer
-
-
-def _option(typed: str, options: list[str]) -> str | None:
-    """The option that begins with what was typed, or the text where there are no options."""
-    if not options:
-        return typed or None
-    fitting = [option for option in options if typed and option.startswith(typed.lower())]
-    return fitting[0] if len(fitting) == 1 else None
-
-
-async def _obey_signals(client: Client, run: str, scope: anyio.CancelScope) -> None:
-    """Ctrl-C cancels the run, a second one gives up waiting for that; SIGTERM and SIGHUP park it."""
-    asked = 0
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-        async for received in signals:
-            asked += 1
-            if asked > 1:
-                scope.cancel()
-            elif received is signal.SIGINT:
-                await client.cancel(run, "Ctrl-C")
+    async def _answer(self, question: Question) -> None:
+        """Answer by the options, else ask the person, else leave the run waiting."""
+        answer = self._given.get(question.interrupt)
+        if answer is None and self._watch.is_yes:
+            answer = option_of("yes", question.options or ["yes"])
+        if answer is None and self._watch.is_drawn:
+            self.printer.pause()
+            shown = await shown_payload(self._client, question.payload, is_coloured=True)
+            with anyio.CancelScope() as self._asking:
+                answer = await ask(question.text, question.options, shown)
+        if self._is_leaving:
+            return
+        with suppress(RunStateError):  # the run may have ended meanwhile
+            if answer is None:
+                await self._client.park(self._run)
             else:
-                await client.park(run)
+                await self._client.respond(self._run, question.interrupt, answer, by=BY)
+
+    async def obey_signals(self, scope: anyio.CancelScope) -> None:
+        """Ctrl-C cancels the run, SIGTERM and SIGHUP park it; a second signal gives up waiting for that."""
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            async with anyio.create_task_group() as tasks:
+                async for received in signals:
+                    if self._is_leaving:
+                        scope.cancel()
+                    self._is_leaving = True
+                    self._asking.cancel()
+                    tasks.start_soon(self._leave, received)
+
+    async def _leave(self, received: signal.Signals) -> None:
+        with suppress(RunStateError):  # the run may have ended meanwhile
+            if received is signal.SIGINT:
+                await self._client.cancel(self._run, "Ctrl-C")
+            else:
+                await self._client.park(self._run)
+
+
+async def shown_payload(client: Client, payload: Digest | None, *, is_coloured: bool) -> str:
+    """What a question is about, as text; empty where it is about nothing."""
+    if payload is None:
+        return ""
+    text = readable(await client.artifact(payload))
+    return "\n" + colour_diff(text) + "\n" if is_coloured else text
 
 
 async def _end(client: Client, run: str, watch: Watch) -> int:
     """Print the result or how to go on; the exit code."""
     info = await client.get(run)
-    if info.status is RunStatus.FINISHED:
-        await _show_result(client, info.id, watch)
-        return Exit.OK
-    if info.status is RunStatus.FAILED and info.fault is not None:
-        print(f"naestro: {info.fault.message}\n  {info.fault.hint}", file=sys.stderr)
-        print(
-            f"  `naestro trace {info.id}` shows the run, `naestro resume {info.id}` tries again.",
-            file=sys.stderr,
-        )
-        return exit_for_fault(info.fault.code)
-    how = "waits for an answer" if info.status is RunStatus.WAITING else f"is {info.status.value}"
-    print(f"The run {info.id} {how}; `naestro resume {info.id}` goes on.", file=sys.stderr)
+    match info.status:
+        case RunStatus.FINISHED:
+            await _show_result(client, info.id, watch)
+        case RunStatus.FAILED if info.fault is not None:
+            print(
+                f"naestro: {printable(info.fault.message)}\n  {printable(info.fault.hint)}", file=sys.stderr
+            )
+            _say(f"  `naestro trace {info.id}` shows the run, `naestro resume {info.id}` tries again.")
+            return exit_for_fault(info.fault.code)
+        case RunStatus.WAITING:
+            await _show_waiting(client, info.id, watch)
+        case _:
+            _say(f"The run {info.id} is {info.status.value}; `naestro resume {info.id}` goes on.")
     return exit_for_status(info.status)
+
+
+async def _show_waiting(client: Client, run: str, watch: Watch) -> None:
+    """Say what the run waits for, what it is about, and how to answer."""
+    for question in _waiting(History.of(await client.history(run))):
+        shown = "" if watch.is_json else await shown_payload(client, question.payload, is_coloured=False)
+        answers = "|".join(question.options) or "TEXT"
+        _say(f"{shown}\nThe run {run} waits for an answer: {printable(question.text)}".strip())
+        _say(f"`naestro resume {run} --answer {answers}` answers and goes on.")
 
 
 async def _show_result(client: Client, run: str, watch: Watch) -> None:
     if watch.is_json:
         return
-    from naestro.council.verdict import CouncilResult
     from naestro.terminal.result import show_result
 
     finished = next(e.data for e in reversed(await client.history(run)) if isinstance(e.data, RunFinished))
-    show_result(msgspec.json.decode(await client.artifact(finished.result), type=CouncilResult))
-    print(f"`naestro trace {run}` shows how it came to that.", file=sys.stderr)
+    show_result(await client.artifact(finished.result))
+    _say(f"`naestro trace {run}` shows how it came to that.")
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr)
