@@ -1,5 +1,6 @@
 """What the wheel needs of a processor, and how its absence is said."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -60,6 +61,20 @@ def test_the_system_of_this_machine_is_asked_in_its_own_way() -> None:
     asked = cpu.mac_flags() if sys.platform == "darwin" else cpu.linux_flags(cpu.CPUINFO)
     assert cpu.processor_flags() == asked
     assert cpu.flags_of("darwin") == cpu.mac_flags()
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"), [("100000 100000\n", 1), ("50000 100000\n", 1), ("max 100000\n", None), (None, None)]
+)
+def test_a_share_of_the_processor_limits_the_cores(
+    tmp_path: Path, quota: str | None, cores: int | None
+) -> None:
+    file = tmp_path / "cpu.max"
+    if quota is not None:
+        file.write_text(quota)
+    everything = cpu.usable_cores(tmp_path / "none")
+    assert cpu.usable_cores(file) == (cores or everything)
+    assert 1 <= everything <= (os.cpu_count() or 1)
 
 
 @pytest.mark.parametrize("missing", [["avx2"], ["avx2", "fma"]])

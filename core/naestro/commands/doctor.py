@@ -83,7 +83,7 @@ def check_processor(missing: list[str] | None = None) -> Check:
     lacking = cpu.missing_instructions() if missing is None else missing
     if lacking:
         return Check("processor", False, cpu.refusal(lacking), cpu.REFUSAL_HINT)
-    return Check("processor", True, f"{cpu.processor_name()}, {os.cpu_count()} cores")
+    return Check("processor", True, f"{cpu.processor_name()}, {cpu.usable_cores()} cores to use")
 
 
 def check_memory(free_bytes: int | None = None) -> Check:

@@ -1,9 +1,10 @@
-"""Whether this processor can run the wheel's llama.cpp.
+"""Whether this processor can run the wheel's llama.cpp, and how many of its cores there are to use.
 
 `supervisor` and the doctor ask before a start, since a missing instruction ends a process without a word. Linux
 tells by `/proc/cpuinfo`, macOS by `sysctl`; where neither tells, the start itself will. It knows no engine.
 """
 
+import os
 import platform
 import subprocess
 import sys
@@ -15,6 +16,9 @@ NEEDED = ("avx2", "fma", "f16c")
 CPUINFO = Path("/proc/cpuinfo")
 SYSCTL = ("/usr/sbin/sysctl", "-n", "machdep.cpu.features", "machdep.cpu.leaf7_features")
 SYSCTL_TIMEOUT_S = 5.0
+
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""Microseconds of processor time and the period they are for, or `max`: Linux's control groups, version 2."""
 
 X86_64 = ("x86_64", "amd64")
 
@@ -69,6 +73,16 @@ def processor_name(cpuinfo: Path = CPUINFO) -> str:
         return platform.processor() or platform.machine()
     line = next((line for line in lines if line.startswith("model name")), "")
     return line.partition(":")[2].strip() or platform.machine()
+
+
+def usable_cores(quota: Path = CPU_QUOTA) -> int:
+    """The cores that this process may use, at least 1; a container's share counts, rounded down."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        share, _, period = quota.read_text(encoding="ascii").partition(" ")
+        return max(1, min(cores, int(share) // int(period)))
+    except (OSError, ValueError):
+        return cores
 
 
 def refusal(missing: list[str]) -> str:

@@ -5,7 +5,6 @@ The council above uses it as an `Engine`. Below stand `supervisor` (the process)
 no catalogue: it is given a file.
 """
 
-import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from naestro.config import EmbeddedSettings, TimeoutSettings, cache
+from naestro.engines import cpu
 from naestro.engines.engine import (
     ChatRequest,
     ChatStream,
@@ -199,5 +199,4 @@ def embedded_engine(
 
 def default_threads() -> int:
     """The cores that this process may use, less one: with all of them a busy machine fell to 1.3 tokens a second."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, usable - 1)
+    return max(1, cpu.usable_cores() - 1)
