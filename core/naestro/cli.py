@@ -28,8 +28,8 @@ from naestro.terminal.options import (
     Yes,
     settings_of,
 )
-from naestro.terminal.streams import drop_output, is_text, refuse_odd_bytes, say, secure_streams
-from naestro.terminal.text import printable
+from naestro.terminal.streams import drop_output, is_text, refuse_odd_bytes, say, secure_streams, text_of
+from naestro.terminal.text import one_line
 from naestro.types import Json
 
 app = typer.Typer(
@@ -58,7 +58,7 @@ def main() -> int:
         return Exit.FAILED
     except OSError as error:
         drop_output()
-        place = printable(str(error.filename)) if error.filename is not None else "The output"
+        place = one_line(str(error.filename)) if error.filename is not None else "The output"
         say(f"naestro: {place} cannot be used: {error.strerror or error}.")
         return Exit.FAILED
     return code
@@ -72,7 +72,7 @@ def _run() -> int:
         except BaseExceptionGroup as group:
             raise innermost(group) from group
     except NaestroError as error:
-        say(f"naestro: {printable(error.message)}\n  {printable(error.hint)}")
+        say(f"naestro: {one_line(error.message)}\n  {one_line(error.hint)}")
         return exit_for(error)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else Exit.OK
@@ -97,7 +97,7 @@ def _folder(workspace: Path | None) -> Path:
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder.", hint="Name an existing folder with --workspace.")
     if not is_text(str(folder)):
-        raise InputError(f"The name of the folder {folder!a} is no UTF-8 text.", hint="Rename the folder.")
+        raise InputError(f"The folder {str(folder)!a} has no UTF-8 name.", hint="Rename the folder.")
     return folder
 
 
@@ -119,7 +119,10 @@ def root(
 @app.command()
 def orchestrate(
     task: Annotated[
-        str, typer.Argument(help="What is wanted, in plain words; name files to put them in context.")
+        str,
+        typer.Argument(
+            help="What is wanted, in plain words; name files to put them in context. `-` reads standard input."
+        ),
     ],
     files: Annotated[list[str] | None, typer.Argument(help="Files to put in context.")] = None,
     workspace: WorkspaceOption = None,
@@ -132,13 +135,15 @@ def orchestrate(
 ) -> None:
     """Ask the council: models propose, criticise, merge and judge; a patch is applied only after a yes."""
     settings = settings_of(proposers=proposers, consensus=consensus, engines=engine)
-    wanted: dict[str, Json] = {"text": task, "files": list(files or [])}
+    wanted: dict[str, Json] = {"text": text_of(task), "files": list(files or [])}
     _start("orchestrate", wanted, workspace, settings, seed=seed, yes=yes, as_json=as_json)
 
 
 @app.command()
 def explain(
-    target: Annotated[str, typer.Argument(help="A file, `file:line-line`, a name, or a question.")],
+    target: Annotated[
+        str, typer.Argument(help="A file, `file:line-line`, a name, or a question; `-` reads one.")
+    ],
     files: Annotated[list[str] | None, typer.Argument(help="More files to put in context.")] = None,
     workspace: WorkspaceOption = None,
     proposers: Proposers = None,
@@ -149,13 +154,13 @@ def explain(
 ) -> None:
     """Explain a part of the code base, with citations; changes nothing."""
     settings = settings_of(proposers=proposers, consensus=consensus, engines=engine)
-    wanted: dict[str, Json] = {"text": target, "files": list(files or [])}
+    wanted: dict[str, Json] = {"text": text_of(target), "files": list(files or [])}
     _start("explain", wanted, workspace, settings, seed=seed, yes=False, as_json=as_json)
 
 
 @app.command()
 def judge(
-    task: Annotated[str, typer.Argument(help="What the candidates were to do.")],
+    task: Annotated[str, typer.Argument(help="What the candidates were to do; `-` reads it.")],
     candidates: Annotated[
         list[Path], typer.Argument(help="Files, one candidate answer or patch each; two or more.")
     ],
@@ -169,7 +174,7 @@ def judge(
     from naestro.terminal.recipe import read_candidates
 
     settings = settings_of(consensus=consensus, engines=engine)
-    wanted: dict[str, Json] = {"text": task, "candidates": read_candidates(candidates)}
+    wanted: dict[str, Json] = {"text": text_of(task), "candidates": read_candidates(candidates)}
     _start("judge", wanted, workspace, settings, seed=seed, yes=False, as_json=as_json)
 
 

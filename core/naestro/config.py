@@ -243,23 +243,23 @@ def cache() -> Path:
 
 def user_file() -> Path:
     """The user's own settings: `config.toml` in NAESTRO_HOME, else in the platform's folder for settings."""
-    named = os.environ.get("NAESTRO_HOME")
-    if named:
-        return Path(named).expanduser().absolute() / "config.toml"
+    named = _named("NAESTRO_HOME")
+    if named is not None:
+        return named / "config.toml"
     import platformdirs
 
-    return platformdirs.user_config_path("naestro", appauthor=False) / "config.toml"
+    return (
+        _absolute(platformdirs.user_config_path("naestro", appauthor=False), "NAESTRO_HOME") / "config.toml"
+    )
 
 
 def _folder(variable: str, purpose: Literal["data", "cache"]) -> Path:
-    named = os.environ.get(variable)
-    if named:
-        folder = Path(named).expanduser().absolute()
-    else:
+    folder = _named(variable)
+    if folder is None:
         import platformdirs
 
         of_platform = {"data": platformdirs.user_data_path, "cache": platformdirs.user_cache_path}
-        folder = of_platform[purpose]("naestro", appauthor=False)
+        folder = _absolute(of_platform[purpose]("naestro", appauthor=False), variable)
     try:
         folder.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
     except OSError as error:
@@ -267,4 +267,28 @@ def _folder(variable: str, purpose: Literal["data", "cache"]) -> Path:
             f"The folder {folder} cannot be made: {error.strerror}.",
             hint=f"Mend its permissions, or set {variable} to a folder that you can write.",
         ) from error
+    return folder
+
+
+def _named(variable: str) -> Path | None:
+    """The folder that a variable names; raises `ConfigError` where its `~` means nobody."""
+    named = os.environ.get(variable)
+    if not named:
+        return None
+    try:
+        return Path(named).expanduser().absolute()
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{variable} is {named}, and there is no such home folder.",
+            hint=f"Set {variable} to a full path.",
+        ) from error
+
+
+def _absolute(folder: Path, variable: str) -> Path:
+    """`folder` of the platform, which is no full path where this user has no home folder."""
+    if not folder.is_absolute():
+        raise ConfigError(
+            f"There is no home folder for {folder}.",
+            hint=f"Set HOME, or {variable} to a folder that you can write.",
+        )
     return folder

@@ -17,12 +17,12 @@ from naestro.runs.replay import replay_events
 from naestro.terminal.exits import Exit
 from naestro.terminal.plain import print_json
 from naestro.terminal.store import open_store
+from naestro.terminal.streams import STDIN, text_of
 from naestro.terminal.text import printable
 from naestro.terminal.watch import BY, Watch, follow, go_on
 from naestro.types import Digest, Value
 
 OUTPUT = "output"
-STDIN = Path("-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +146,10 @@ async def undo_run(run: str, *, as_json: bool) -> int:
 
 def read_text(file: Path) -> str:
     """The text of `file`, of standard input for `-`. Raises `InputError`."""
+    if str(file) == STDIN:
+        return text_of(STDIN)
     try:
-        return sys.stdin.read() if file == STDIN else file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise InputError(

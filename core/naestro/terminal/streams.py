@@ -7,6 +7,9 @@ from contextlib import suppress
 
 from naestro.errors import InputError
 
+STDIN = "-"
+"""The argument that stands for standard input."""
+
 
 def secure_streams() -> None:
     """Open what is closed onto nothing, and replace what the encoding cannot say.
@@ -58,3 +61,13 @@ def refuse_odd_bytes(arguments: list[str]) -> None:
 def is_text(argument: str) -> bool:
     """Whether `argument` holds whole characters alone."""
     return not any("\ud800" <= char <= "\udfff" for char in argument)
+
+
+def text_of(argument: str) -> str:
+    """`argument` itself, or all of standard input where it is `-`. Raises `InputError` where that is no text."""
+    if argument != STDIN:
+        return argument
+    try:
+        return sys.stdin.read().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("Standard input is no UTF-8 text.", hint="Pipe text into the command.") from error

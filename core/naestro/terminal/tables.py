@@ -7,7 +7,7 @@ from naestro.runs.retention import prune
 from naestro.terminal.exits import Exit
 from naestro.terminal.plain import print_json, usage_words, wide_console
 from naestro.terminal.store import open_store, open_writer
-from naestro.terminal.text import printable
+from naestro.terminal.text import one_line
 from naestro.types import RunInfo, RunStatus
 
 STATUS_STYLES = {
@@ -42,14 +42,13 @@ def show_runs(limit: int, workspace: str | None, *, as_json: bool) -> None:
 
 
 def _cells(info: RunInfo) -> list[Text]:
-    task = " ".join(printable(str(info.task.get("text", ""))).split())
     return [
         Text(info.id),
         Text(info.command),
         Text(info.status.value, style=STATUS_STYLES[info.status]),
         Text(info.started[:16].replace("T", " ")),
         Text(usage_words(info.usage)),
-        Text(task if len(task) <= TASK_CHARS else task[: TASK_CHARS - 1] + "…"),
+        Text(one_line(str(info.task.get("text", "")), TASK_CHARS)),
     ]
 
 

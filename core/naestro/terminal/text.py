@@ -8,10 +8,10 @@ def printable(text: str) -> str:
     return "".join(char for char in text if char in "\n\t" or (char.isprintable() or char == " "))
 
 
-def one_line(text: str, max_chars: int) -> str:
-    """`text` on one line of at most `max_chars`, cut with an ellipsis."""
+def one_line(text: str, max_chars: int | None = None) -> str:
+    """`text` on one line, cut with an ellipsis where it is longer than `max_chars`."""
     line = " ".join(printable(text).split())
-    return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
+    return line if max_chars is None or len(line) <= max_chars else line[: max_chars - 1] + "…"
 
 
 def readable(data: bytes) -> str:

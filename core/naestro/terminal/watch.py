@@ -20,7 +20,7 @@ from naestro.runs.records import InterruptRecord
 from naestro.terminal.asking import ask, colour_diff, option_of
 from naestro.terminal.exits import exit_for_fault, exit_for_status
 from naestro.terminal.plain import JsonPrinter, PlainPrinter, Printer
-from naestro.terminal.text import printable, readable
+from naestro.terminal.text import one_line, printable, readable
 from naestro.types import Delta, Digest, Event, InterruptOpened, RunFinished, RunInfo, RunResumed, RunStatus
 
 BY = "cli"
@@ -226,7 +226,7 @@ async def _end(client: Client, run: str, watch: Watch) -> int:
             await _show_result(client, info.id, watch)
         case RunStatus.FAILED if info.fault is not None:
             print(
-                f"naestro: {printable(info.fault.message)}\n  {printable(info.fault.hint)}", file=sys.stderr
+                f"naestro: {one_line(info.fault.message)}\n  {one_line(info.fault.hint)}", file=sys.stderr
             )
             _say(f"  `naestro trace {info.id}` shows the run, `naestro resume {info.id}` tries again.")
             return exit_for_fault(info.fault.code)
