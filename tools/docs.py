@@ -38,8 +38,18 @@ def outdated() -> list[str]:
     ]
 
 
+def lost() -> list[str]:
+    """The pages that the site's navigation does not lead to; decisions are reached by their index."""
+    navigation = (ROOT / "zensical.toml").read_text(encoding="utf-8")
+    pages = [path.relative_to(ROOT / "docs").as_posix() for path in sorted((ROOT / "docs").rglob("*.md"))]
+    return [page for page in pages if f'"{page}"' not in navigation and not re.match(r"decisions/\d", page)]
+
+
 def build() -> int:
-    """Build the site; returns 0 when every link leads somewhere."""
+    """Build the site; returns 0 when every link leads somewhere and every page is led to."""
+    if pages := lost():
+        print(f"Nothing leads to docs/{', docs/'.join(pages)}: name them in zensical.toml.", file=sys.stderr)
+        return 1
     program = Path(sys.executable).with_name("zensical")
     done = subprocess.run(
         [program, "build", "--clean", "--strict"], cwd=ROOT, check=False, capture_output=True, text=True
