@@ -108,13 +108,13 @@ class CouncilSettings(Section):
     critics: int = Field(default=1, ge=0, le=8)
     """Critics that read all proposals; 0 leaves the critique out."""
     judges: int = Field(default=3, ge=1, le=9)
-    """Judges that vote; `consensus = "judge"` takes one, whatever stands here."""
+    """Most judges that vote, each on an engine of its own; `consensus = "judge"` takes one, whatever stands here."""
     early_exit: bool = True
     """Stop as soon as all proposals agree after normalisation."""
     schema_retries: int = Field(default=2, ge=0, le=5)
     """How often a critic or judge is asked again when its answer does not fit the schema."""
-    context_tokens: int = Field(default=2_048, ge=0, le=1_000_000)
-    """Tokens of code, about, that are put in front of the task."""
+    context_tokens: int = Field(default=1_024, ge=0, le=1_000_000)
+    """Tokens of code, about, that are put in front of the task; two cores read 40 to 80 a second."""
     approve: Literal["never", "before_synthesis", "before_verdict"] = "never"
     """Where the run waits for a person; a patch is written after a yes only, whatever stands here."""
 
@@ -142,7 +142,7 @@ class JudgeSettings(RoleSettings):
 
     temperature: float = Field(default=0.0, ge=0, le=2)
     """Sampling temperature, 0 to 2; 0 takes the likeliest token."""
-    max_tokens: int = Field(default=256, ge=16, le=131_072)
+    max_tokens: int = Field(default=128, ge=16, le=131_072)
     """Most tokens of one answer."""
 
 

@@ -94,6 +94,18 @@ async def test_an_answer_cut_at_the_token_limit_says_so(
     assert "cut at the token limit" in result.warnings[0]
 
 
+async def test_lines_that_a_model_repeats_are_shown_once_but_code_is_left_as_it_is(
+    tmp_path: Path, scripted_server: ScriptedServer
+) -> None:
+    code = "```python\nx = 1\nx = 1\n```"
+    scripted_server.otherwise(
+        f"- (calc.py:4): it adds\n\n- (calc.py:4): it adds\n\n- (calc.py:5): well\n\n{code}"
+    )
+    async with desk_in(tmp_path, council(proposers=1), scripted_server.base_url) as desk:
+        result = await (await desk.run("explain", text="calc.py")).result()
+    assert result.answer == f"- (calc.py:4): it adds\n\n- (calc.py:5): well\n\n{code}"
+
+
 async def test_a_question_is_asked_as_it_is(tmp_path: Path, scripted_server: ScriptedServer) -> None:
     async with desk_in(tmp_path, council(proposers=1), scripted_server.base_url) as desk:
         await desk.run("explain", text="How does calc.py add two numbers?")

@@ -57,6 +57,15 @@ def test_what_is_left_in_any_text_exists(text: str) -> None:
     assert again.removed == []
 
 
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [("- (2-4): it", "- (b.py:2-4): it"), ("(9-99)", "(9-99)"), ("2-4", "2-4"), ("(4-2)", "(4-2)")],
+)
+def test_bare_lines_are_those_of_the_only_file_that_was_shown(written: str, text: str) -> None:
+    assert check_citations(written, LINES.get, ["b.py"]).text == text
+    assert check_citations(written, LINES.get, LINES).text == written
+
+
 def test_a_citation_of_one_line_is_written_short() -> None:
     assert (str(Citation(path="b.py", start=2, end=2)), str(Citation(path="b.py", start=2, end=3))) == (
         "b.py:2",

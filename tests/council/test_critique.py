@@ -75,7 +75,7 @@ async def test_a_critic_that_never_follows_the_schema_is_dropped(
     tmp_path: Path, scripted_server: ScriptedServer
 ) -> None:
     script(scripted_server)
-    scripted_server.when(CRITIC, say('{"findings": [', finish_reason="length"))
+    scripted_server.when(CRITIC, say('{"findings": [{"proposal', finish_reason="length"))
     async with desk_in(tmp_path, council(schema_retries=1), scripted_server.base_url) as desk:
         done = await desk.run("explain", text="calc.py")
         result = await done.result()
@@ -85,6 +85,18 @@ async def test_a_critic_that_never_follows_the_schema_is_dropped(
     assert (
         "gave no answer that fits the schema in 2 tries: it was cut at the token limit" in result.warnings[0]
     )
+
+
+async def test_an_answer_that_the_token_limit_cut_in_its_last_string_is_taken(
+    tmp_path: Path, scripted_server: ScriptedServer
+) -> None:
+    script(scripted_server)
+    cut = findings(FAULT).text[: -len('ts"}]}')]
+    scripted_server.when(CRITIC, say(cut, finish_reason="length"))
+    async with desk_in(tmp_path, council(), scripted_server.base_url) as desk:
+        (finding,) = await found(desk)
+    assert finding.claim == "it subtrac"
+    assert sum(CRITIC in chat.last for chat in scripted_server.chats) == 1
 
 
 async def test_a_finding_on_a_proposal_that_is_not_there_is_asked_again(
@@ -112,10 +124,8 @@ async def test_critics_that_do_not_fit_any_context_are_left_out_and_said(
     tmp_path: Path, scripted_server: ScriptedServer
 ) -> None:
     script(scripted_server)
-    long = say("- (calc.py:1): " + "word " * 500)
-    scripted_server.when(
-        "Answer the task in your own words", lambda chat: long if chat.number % 2 else say("x")
-    )
+    long = say("- (calc.py:1): " + "wonderful " * 300)
+    scripted_server.when("Answer the task as a list", lambda chat: long if chat.number % 2 else say("x"))
     async with desk_in(tmp_path, council(), scripted_server.base_url, context_tokens=1500) as desk:
         done = await desk.run("explain", text="calc.py")
         result = await done.result()

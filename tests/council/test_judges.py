@@ -56,19 +56,29 @@ async def test_a_judge_that_contradicts_itself_abstains_and_the_tie_is_told(
 
 
 async def test_the_majority_of_judges_decides_and_the_others_are_kept_as_dissent(tmp_path: Path) -> None:
-    with ScriptedServer() as one, ScriptedServer() as two:
-        for server in (one, two):
+    with ScriptedServer() as one, ScriptedServer() as two, ScriptedServer() as three:
+        urls = [server.base_url for server in (one, two, three)]
+        for server in (one, two, three):
             script(server)
         two.when(JUDGE, choose_text("variant"))
-        async with desk_in(tmp_path, council(judges=3), one.base_url, two.base_url) as desk:
+        async with desk_in(tmp_path, council(judges=3), *urls) as desk:
             done = await desk.run("explain", text="calc.py")
             verdict = await done.verdict()
-    assert [vote.engine for vote in verdict.votes] == ["one", "two", "one"]
+    assert [vote.engine for vote in verdict.votes] == ["one", "two", "three"]
     assert (verdict.winner, verdict.certainty) == ("merged", Certainty.JUDGED)
     assert "merged got 2" in verdict.method
     against = [dissent for dissent in verdict.dissent if dissent.source == "judge.2"]
     assert len(against) <= 1
     assert all(dissent.candidate.startswith("propose.") for dissent in against)
+
+
+async def test_an_engine_judges_once_however_many_judges_are_wanted(
+    tmp_path: Path, scripted_server: ScriptedServer
+) -> None:
+    script(scripted_server)
+    async with desk_in(tmp_path, council(judges=3), scripted_server.base_url) as desk:
+        verdict = await (await desk.run("explain", text="calc.py")).verdict()
+    assert len(verdict.votes) == 1
 
 
 async def test_a_single_judge_is_asked_where_the_settings_say_judge(
@@ -87,7 +97,7 @@ async def test_without_any_answering_judge_there_is_a_tie(
 ) -> None:
     script(scripted_server)
     scripted_server.when(JUDGE, fail(500))
-    async with desk_in(tmp_path, council(judges=2), scripted_server.base_url) as desk:
+    async with desk_in(tmp_path, council(judges=2), *[scripted_server.base_url] * 2) as desk:
         done = await desk.run("explain", text="calc.py")
         result = await done.result()
     assert result.verdict.is_tie
@@ -114,7 +124,7 @@ async def test_most_proposals_agreeing_needs_no_judge(
 ) -> None:
     script(scripted_server)
     texts = ["- (calc.py:1): it ADDS.", "- (calc.py:1): it adds", "- (calc.py:1): it flies"]
-    scripted_server.when("Answer the task in your own words", lambda _: texts.pop(0))
+    scripted_server.when("Answer the task as a list", lambda _: texts.pop(0))
     async with desk_in(tmp_path, council(proposers=3), scripted_server.base_url) as desk:
         verdict = await (await desk.run("explain", text="calc.py")).verdict()
     assert verdict.certainty is Certainty.MAJORITY
@@ -131,7 +141,7 @@ async def test_equal_candidates_are_shown_to_a_single_judge_once(
 ) -> None:
     script(scripted_server)
     texts = ["- (calc.py:1): it ADDS.", "- (calc.py:1): it adds", "- (calc.py:1): it flies"]
-    scripted_server.when("Answer the task in your own words", lambda _: texts.pop(0))
+    scripted_server.when("Answer the task as a list", lambda _: texts.pop(0))
     async with desk_in(tmp_path, council(proposers=3, consensus="judge"), scripted_server.base_url) as desk:
         verdict = await (await desk.run("explain", text="calc.py")).verdict()
     assert verdict.winner == "merged"
@@ -142,7 +152,7 @@ async def test_without_early_exit_equal_proposals_are_still_criticised(
     tmp_path: Path, scripted_server: ScriptedServer
 ) -> None:
     script(scripted_server)
-    scripted_server.when("Answer the task in your own words", "- (calc.py:1): it adds")
+    scripted_server.when("Answer the task as a list", "- (calc.py:1): it adds")
     scripted_server.when("Write the one best answer", "- (calc.py:1): it adds!")
     async with desk_in(tmp_path, council(early_exit=False), scripted_server.base_url) as desk:
         done = await desk.run("explain", text="calc.py")

@@ -112,21 +112,22 @@ async def test_an_overridden_verdict_is_a_loss_for_one_and_a_win_for_the_other(
 
 
 async def test_of_an_overruled_verdict_only_the_votes_for_it_were_wrong(tmp_path: Path) -> None:
-    with ScriptedServer() as one, ScriptedServer() as two:
-        one.when(JUDGE, choose_text("adds"))
-        two.when(JUDGE, choose_text("flies"))
+    with ScriptedServer() as one, ScriptedServer() as two, ScriptedServer() as three:
+        urls = [server.base_url for server in (one, two, three)]
+        for server, taken in ((one, "adds"), (two, "flies"), (three, "adds")):
+            server.when(JUDGE, choose_text(taken))
         given = [{"name": "a", "text": "(calc.py:1): adds"}, {"name": "b", "text": "(calc.py:1): flies"}]
-        async with desk_in(tmp_path, council(judges=3), one.base_url, two.base_url) as desk:
+        async with desk_in(tmp_path, council(judges=3), *urls) as desk:
             done = await desk.run("judge", text="What does calc.py do?", candidates=given)
             patched = overridden(await done.verdict(), "propose.2", "Ada")
             await patch_output(desk.journal, done.run, "adjudicate", encode(patched), by="Ada")
             found = await outcomes(desk, "judge")
     assert found == [
         ("one", "judge", False),
-        ("one", "judge", False),
+        ("three", "judge", False),
         ("one", "judge", False),
         ("two", "judge", True),
-        ("one", "judge", False),
+        ("three", "judge", False),
     ]
 
 

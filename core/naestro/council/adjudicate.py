@@ -23,6 +23,7 @@ from naestro.council.ladder import (
 )
 from naestro.council.prefix import Prefix
 from naestro.council.record import Weights, weigh
+from naestro.council.roles import Role
 from naestro.council.sitting import Sitting
 from naestro.council.verdict import Candidate, Certainty, Dissent, Finding, RungNote, Verdict, Vote
 from naestro.errors import RunStateError
@@ -55,13 +56,18 @@ async def adjudicate(
     left, notes = climb(candidates, _rungs(council.consensus, findings, weights.proposer))
     votes: list[Vote] = []
     if len(left) > 1 and not agree(left):
-        count = 1 if council.consensus == "judge" else council.judges
+        count = 1 if council.consensus == "judge" else _judge_count(sitting)
         votes = await ask_judges(sitting, prefix, _one_of_each(left), count)
     case = Case(council.consensus, candidates, left, notes, votes, weights)
     spec = StepSpec("adjudicate", StepKind.ADJUDICATE, reads=tuple(sitting.ended))
     verdict = await sitting.run.step(spec, partial(_recorded, case), Verdict)
     sitting.ended.append("adjudicate")
     return verdict
+
+
+def _judge_count(sitting: Sitting) -> int:
+    """As many judges as the settings want, each on an engine of its own: the same one twice is one opinion."""
+    return min(sitting.kit.settings.council.judges, sitting.kit.engines.count(Role.JUDGE))
 
 
 async def _recorded(case: Case, _: Attempt) -> Verdict:

@@ -4,6 +4,7 @@ What went missing on the way is told first. Above, the commands; below, the reco
 asked of a model here.
 """
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -50,7 +51,7 @@ def _as_change(common: CouncilResult, winner: Candidate) -> CouncilResult:
 async def _as_answer(
     sitting: Sitting, common: CouncilResult, winner: Candidate, known: list[str]
 ) -> CouncilResult:
-    cited = await cite(sitting.kit.workspace, winner.text.strip(), known)
+    cited = await cite(sitting.kit.workspace, _once(winner.text.strip()), known)
     nothing = [] if cited.citations else [NOTHING_CITED]
     return msgspec.structs.replace(
         common,
@@ -59,3 +60,19 @@ async def _as_answer(
         citations_removed=len(cited.removed),
         warnings=[*common.warnings, *nothing],
     )
+
+
+def _once(text: str) -> str:
+    """`text` without the lines that only repeat an earlier one: what small models do when they have said it all.
+
+    Blank lines stay, and so does everything from the first code fence on.
+    """
+    words, fence, code = text.partition("```")
+    seen: set[str] = set()
+    kept: list[str] = []
+    for line in words.split("\n"):
+        key = line.strip()
+        if not key or key not in seen:
+            kept.append(line)
+        seen.add(key)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip() + ("\n\n" + fence + code if fence else "")

@@ -24,6 +24,7 @@ _CITATION = re.compile(
     """,
     re.VERBOSE,
 )
+_BARE = re.compile(r"(?<=\()L?(\d+)[-–—]L?(\d+)(?=\))")
 _LOOKS_LIKE_A_FILE = re.compile(r"/|\.[A-Za-z]\w*$")
 _EMPTIED = re.compile(r"\s*(?:\(\s*[,;]?\s*\)|\[\s*[,;]?\s*\]|`\s*`|<\s*>)(?:\(\s*\))?")
 _BEFORE_STOP = re.compile(r"[ \t]+(?=[.,;:!?](?:\s|$))")
@@ -60,9 +61,12 @@ class Cited(Value, frozen=True):
 def check_citations(text: str, lines: Lines, known: Iterable[str] = ()) -> Cited:
     """`text` with checked citations.
 
-    Small models drop folders; a name that ends exactly one of the `known` paths is taken for that path.
+    Small models drop folders; a name that ends exactly one of the `known` paths is taken for that path, and `(3-9)`
+    for lines of the only one.
     """
     paths = list(known)
+    if len(paths) == 1:
+        text = _BARE.sub(lambda bare: _with_path(bare, paths[0], lines), text)
     kept: dict[Citation, None] = {}
     removed: list[str] = []
 
@@ -87,6 +91,11 @@ def _resolve(match: re.Match[str], lines: Lines, known: list[str]) -> Citation |
     if path is None or not 1 <= start <= end <= (lines(path) or 0):
         return None
     return Citation(path=path, start=start, end=end)
+
+
+def _with_path(bare: re.Match[str], path: str, lines: Lines) -> str:
+    exists = 1 <= int(bare[1]) <= int(bare[2]) <= (lines(path) or 0)
+    return f"{path}:{bare[1]}-{bare[2]}" if exists else bare[0]
 
 
 def _full_path(written: str, lines: Lines, known: list[str]) -> str | None:

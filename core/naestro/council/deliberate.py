@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from naestro.council.adjudicate import adjudicate
 from naestro.council.answers import conclude
+from naestro.council.budget import ANSWER_TOKENS_MAX
 from naestro.council.candidates import Wants, examine, examine_merged
 from naestro.council.consensus import agree
 from naestro.council.context import Context
@@ -16,7 +17,7 @@ from naestro.council.critique import critique
 from naestro.council.ladder import other_kind
 from naestro.council.patches import PATCH_FORMAT
 from naestro.council.prefix import Prefix, build_prefix
-from naestro.council.propose import propose
+from naestro.council.propose import Ask, propose
 from naestro.council.roles import Role, instruction
 from naestro.council.sitting import Sitting
 from naestro.council.synthesize import synthesize
@@ -92,8 +93,10 @@ async def _pause(sitting: Sitting, where: str, question: str, options: list[str]
     return await sitting.run.ask(where, "pause", question, options)
 
 
-def _ask(stage: Stage, act: str, wants: Wants) -> str:
+def _ask(stage: Stage, act: str, wants: Wants) -> Ask:
     """The instruction of the proposers, or of the synthesizer, for what is wanted."""
-    role = stage.sitting.role(Role.PROPOSER if act == "propose" else Role.SYNTHESIZER)
-    words = max(WORDS_MIN, min(WORDS_MAX, int(role.max_tokens * WORDS_PER_TOKEN)))
-    return instruction(f"{act}_{wants}", words=str(words), example=stage.context.example, format=PATCH_FORMAT)
+    most = stage.sitting.role(Role.PROPOSER if act == "propose" else Role.SYNTHESIZER).max_tokens
+    words = max(WORDS_MIN, min(WORDS_MAX, int(most * WORDS_PER_TOKEN)))
+    blanks = {"words": str(words), "example": stage.context.example, "format": PATCH_FORMAT}
+    text = instruction(f"{act}_{wants}", **blanks)
+    return Ask(text, min(most, ANSWER_TOKENS_MAX) if wants == "answer" else most)

@@ -5,6 +5,7 @@ follow a schema. Below stand `runs` (which records the call) and `engines` (whic
 role. Tries before the first token are the engine's business; asking again after a wrong answer is done here.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,6 +19,9 @@ from naestro.routing.turns import Turn, Turns
 from naestro.runs.attempt import Attempt, Call
 
 T = TypeVar("T")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*(?:(?P<end>")|\\?\Z)', re.DOTALL)
+"""A string of JSON; without `end` where the text stops in it."""
+_CLOSER = {"{": "}", "[": "]"}
 ERROR_CHARS = 200
 """How much of a validation error a model is told; small models lose the thread in more."""
 
@@ -58,7 +62,7 @@ async def generate_json(seat: Seat, request: ChatRequest, check: Callable[[bytes
     for number in range(1, retries + 2):
         completion = await generate(seat, asked)
         try:
-            return check(completion.text.encode("utf-8", "replace"))
+            return check(_whole(completion).encode("utf-8", "replace"))
         except ValueError as error:
             cut = "it was cut at the token limit" if completion.finish_reason == "length" else str(error)
             problem = cut[:ERROR_CHARS]
@@ -66,6 +70,27 @@ async def generate_json(seat: Seat, request: ChatRequest, check: Callable[[bytes
     raise EngineMalformed(
         f"{seat.engine.info.name} gave no answer that fits the schema in {retries + 1} tries: {problem}."
     )
+
+
+def _whole(completion: Completion) -> str:
+    """The text of a JSON answer, closed where the token limit cut its last string: what came before is worth having."""
+    text = completion.text
+    return close_json(text) if completion.finish_reason == "length" else text
+
+
+def close_json(text: str) -> str:
+    """JSON that was cut in a string or behind a value, with what is missing to end it; other cuts stay malformed."""
+    outside = _STRING.sub(lambda string: "" if string["end"] else '"', text)
+    closers = ""
+    for bracket in outside:
+        if bracket in "{[":
+            closers = _CLOSER[bracket] + closers
+        elif bracket in "}]":
+            closers = closers[1:]
+    is_in_string = outside.endswith('"')
+    has_half_escape = (len(text) - len(text.rstrip("\\"))) % 2 == 1
+    ended = text[: len(text) - has_half_escape] if is_in_string else text.rstrip().removesuffix(",")
+    return ended + '"' * is_in_string + closers
 
 
 async def _stream(engine: Engine, request: ChatRequest, call: Call, turn: Turn) -> Completion:

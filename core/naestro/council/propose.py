@@ -5,6 +5,7 @@ the run fails only when nobody proposed anything. Above, the deliberation calls 
 This module knows no patch grammar: the instruction comes ready.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 from naestro.council.budget import request_tokens
@@ -24,16 +25,25 @@ TEMPERATURE_STEP = 0.15
 TEMPERATURE_MAX = 2.0
 
 
-async def propose(sitting: Sitting, prefix: Prefix, ask: str) -> dict[str, Proposal]:
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a writing role is told at the end of its message, and how much it may write."""
+
+    text: str
+    max_tokens: int
+
+
+async def propose(sitting: Sitting, prefix: Prefix, ask: Ask) -> dict[str, Proposal]:
     """The proposals by step name; `ask` is the proposers' instruction.
 
     Raises `NoProposal` when all failed, `ContextTooLong` when the prompt is larger than every engine's context.
     """
-    user = prefix.ask(ask)
-    needed = request_tokens(prefix.system, user, max_tokens=sitting.role(Role.PROPOSER).max_tokens)
+    user = prefix.ask(ask.text)
+    needed = request_tokens(prefix.system, user, max_tokens=ask.max_tokens)
     count = sitting.kit.settings.council.proposers
     routes = sitting.kit.engines.for_role(Role.PROPOSER, count, needed_tokens=needed)
-    seats = [partial(_propose_one, sitting, prefix, user, place) for place in enumerate(routes, 1)]
+    message = Ask(user, ask.max_tokens)
+    seats = [partial(_propose_one, sitting, prefix, message, place) for place in enumerate(routes, 1)]
     made = await side_by_side(seats)
     sitting.ended.extend(f"propose.{number}" for number in range(1, count + 1))
     proposals = {f"propose.{number}": one for number, one in enumerate(made, 1) if one is not None}
@@ -43,17 +53,17 @@ async def propose(sitting: Sitting, prefix: Prefix, ask: str) -> dict[str, Propo
 
 
 async def _propose_one(
-    sitting: Sitting, prefix: Prefix, user: str, place: tuple[int, Route]
+    sitting: Sitting, prefix: Prefix, message: Ask, place: tuple[int, Route]
 ) -> Proposal | None:
     number, route = place
-    base = sitting.role(Role.PROPOSER)
-    temperature = round(min(base.temperature + TEMPERATURE_STEP * (number - 1), TEMPERATURE_MAX), 3)
+    base = sitting.role(Role.PROPOSER).temperature
+    temperature = round(min(base + TEMPERATURE_STEP * (number - 1), TEMPERATURE_MAX), 3)
 
     async def work(seat: Seat) -> Proposal:
-        prompt = await seat.attempt.given("prompt", user)
+        prompt = await seat.attempt.given("prompt", message.text)
         request = ChatRequest(
             messages=prefix.messages(prompt),
-            max_tokens=base.max_tokens,
+            max_tokens=message.max_tokens,
             temperature=temperature,
             seed=seat.attempt.seed,
         )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from naestro.council.generate import Seat
 from naestro.council.material import by_letter, show_candidates, show_findings
 from naestro.council.prefix import Prefix
-from naestro.council.propose import write
+from naestro.council.propose import Ask, write
 from naestro.council.roles import Role
 from naestro.council.sitting import Sitting
 from naestro.council.verdict import Candidate, Finding, Proposal
@@ -19,19 +19,19 @@ from naestro.types import StepKind
 
 
 async def synthesize(
-    sitting: Sitting, prefix: Prefix, ask: str, candidates: Sequence[Candidate], findings: Sequence[Finding]
+    sitting: Sitting, prefix: Prefix, ask: Ask, candidates: Sequence[Candidate], findings: Sequence[Finding]
 ) -> Proposal | None:
     """The merged proposal; None where nobody could write it. `ask` is the synthesizer's instruction."""
     shown = by_letter(candidates)
     material = show_candidates(shown, "Proposal")
-    user = prefix.ask(material, show_findings(findings, shown), ask)
+    user = prefix.ask(material, show_findings(findings, shown), ask.text)
     settings = sitting.role(Role.SYNTHESIZER)
 
     async def work(seat: Seat) -> Proposal:
         prompt = await seat.attempt.given("prompt", user)
         request = ChatRequest(
             messages=prefix.messages(prompt, material),
-            max_tokens=settings.max_tokens,
+            max_tokens=ask.max_tokens,
             temperature=settings.temperature,
             seed=seat.attempt.seed,
         )

@@ -52,6 +52,10 @@ class Pool:
         """The names of all engines, in order."""
         return list(self._engines)
 
+    def count(self, role: str) -> int:
+        """How many engines could take a seat of `role`."""
+        return len(self._preferences.get(role) or self._engines)
+
     def engine(self, name: str) -> Engine:
         """The engine of that name. Raises `NoEngine`."""
         if name not in self._engines:
