@@ -23,11 +23,12 @@ TAIL_CHARS = 300
 
 
 class LivePrinter:
-    """Draws on stderr, so that stdout carries the answer alone."""
+    """Draws on stderr, so that stdout carries the answer alone; on stdout where the picture is the answer."""
 
-    def __init__(self, earlier: Sequence[Event] = ()) -> None:
+    def __init__(self, earlier: Sequence[Event] = (), *, is_answer: bool = False) -> None:
         """Start with a picture of what was shown before; drawing begins with the first event after that."""
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=not is_answer)
+        self._is_transient = is_answer
         self._events = [event for event in earlier if not isinstance(event.data, Tokens)]
         self._shown_before = len(self._events)
         self._tails: dict[str, str] = {}
@@ -45,7 +46,10 @@ class LivePrinter:
         self._arrived_s = time.monotonic()
         if self._live is None:
             self._live = Live(
-                console=self._console, get_renderable=self._picture, refresh_per_second=REFRESH_PER_S
+                console=self._console,
+                get_renderable=self._picture,
+                refresh_per_second=REFRESH_PER_S,
+                transient=self._is_transient,
             )
             self._live.start()
 

@@ -9,15 +9,18 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from naestro.config import home
 from naestro.errors import InputError
 from naestro.runs.history import History
+from naestro.runs.lock import is_held
 from naestro.runs.reader import Reader
 from naestro.runs.records import StepState
 from naestro.terminal.exits import Exit
 from naestro.terminal.plain import PIPE_WIDTH, JsonPrinter, seconds, usage_words, wide_console
+from naestro.terminal.questions import question_lines
 from naestro.terminal.store import open_store
 from naestro.terminal.waterfall import Bar, Waterfall, waterfall
-from naestro.types import Event, RunInfo, RunStatus, encode
+from naestro.types import Delta, Event, RunInfo, RunStatus, Tokens, encode
 
 POLL_S = 0.1
 """How often the journal is asked for news of a run that another process works on."""
@@ -53,8 +56,7 @@ async def show_trace(
         else:
             async for _ in _changes(reader, info, is_following=is_following):
                 pass
-            console = wide_console()
-            console.print(table(reader.run(info.id), reader.events(info.id), width=console.width))
+            _show_table(reader, info.id)
     return Exit.OK
 
 
@@ -158,15 +160,39 @@ async def _print_json(reader: Reader, info: RunInfo, *, is_following: bool) -> N
 
 
 async def _follow_table(reader: Reader, info: RunInfo) -> None:
-    from rich.live import Live
+    """Draw the run as it grows; what stays on the screen is the table of how it ended."""
+    from naestro.terminal.live import LivePrinter
 
-    with Live(refresh_per_second=8) as live:
-        async for _ in _changes(reader, info, is_following=True):
-            live.update(table(reader.run(info.id), reader.events(info.id), width=live.console.width))
+    printer = LivePrinter(is_answer=True)
+    try:
+        async for news in _changes(reader, info, is_following=True):
+            for event in news:
+                printer.show(_as_delta(event))
+    finally:
+        printer.pause()
+    _show_table(reader, info.id)
+
+
+def _as_delta(event: Event) -> Event | Delta:
+    """Recorded text as it once arrived; every other event as it is."""
+    if isinstance(event.data, Tokens) and event.step is not None:
+        return Delta(event.run, event.step, event.data.call, event.data.text)
+    return event
+
+
+def _show_table(reader: Reader, run: str) -> None:
+    """Print the table of a run, and what it waits for."""
+    info, events, console = reader.run(run), reader.events(run), wide_console()
+    console.print(table(info, events, width=console.width))
+    if info.status is RunStatus.WAITING:
+        print("\n".join(["", *question_lines(History.of(events), reader.artifact)]))
 
 
 async def _changes(reader: Reader, info: RunInfo, *, is_following: bool) -> AsyncIterator[list[Event]]:
-    """The run's events in portions; while following, until the run ends or nobody works on it."""
+    """The run's events in portions; while following, until the run ends or nobody works on it.
+
+    A run that waits is worked on as long as somebody holds the journal: an answer may come at any moment.
+    """
     seen, version = 0, -1
     while True:
         status = reader.run(info.id).status
@@ -175,6 +201,10 @@ async def _changes(reader: Reader, info: RunInfo, *, is_following: bool) -> Asyn
             if news := reader.events(info.id, after=seen):
                 seen = news[-1].seq
                 yield news
-        if not is_following or status is not RunStatus.RUNNING:
+        if not is_following or not _is_worked_on(status):
             return
         await anyio.sleep(POLL_S)
+
+
+def _is_worked_on(status: RunStatus) -> bool:
+    return status is RunStatus.RUNNING or (status is RunStatus.WAITING and is_held(home()))

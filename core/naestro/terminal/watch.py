@@ -16,12 +16,12 @@ from naestro.app import open_client
 from naestro.client.api import Client, Command
 from naestro.errors import InputError, RunStateError
 from naestro.runs.history import History
-from naestro.runs.records import InterruptRecord
 from naestro.terminal.asking import ask, colour_diff, option_of
 from naestro.terminal.exits import exit_for_fault, exit_for_status
 from naestro.terminal.plain import JsonPrinter, PlainPrinter, Printer
-from naestro.terminal.text import one_line, printable, readable
-from naestro.types import Delta, Digest, Event, InterruptOpened, RunFinished, RunInfo, RunResumed, RunStatus
+from naestro.terminal.questions import Question, question_lines, waiting
+from naestro.terminal.text import one_line, readable
+from naestro.types import Delta, Event, InterruptOpened, RunFinished, RunInfo, RunResumed, RunStatus
 
 BY = "cli"
 """Who answers and patches, as the journal tells it."""
@@ -53,16 +53,6 @@ class Watch:
         return LivePrinter(earlier)
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a run asks."""
-
-    interrupt: str
-    text: str
-    options: list[str]
-    payload: Digest | None
-
-
 async def start(command: Command, watch: Watch) -> int:
     """Start a run and follow it to its end; the exit code."""
     async with open_client(f"naestro {command.name}") as client:
@@ -82,43 +72,30 @@ async def go_on(client: Client, run: str, watch: Watch, *, answer: str | None = 
     """
     info = await client.get(run)
     earlier = await client.history(info.id)
-    waiting = _waiting(History.of(earlier))
-    given = _checked(info, waiting, answer)
+    asked = waiting(History.of(earlier))
+    given = _checked(info, asked, answer)
     is_answered = bool(given) or watch.is_yes or watch.is_drawn
-    if waiting and not is_answered and info.status is RunStatus.WAITING:
+    if asked and not is_answered and info.status is RunStatus.WAITING:
         return await _end(client, info.id, watch)
     await client.resume(info.id)
-    return await follow(client, info.id, watch, earlier=earlier, waiting=waiting, given=given)
+    return await follow(client, info.id, watch, earlier=earlier, asked=asked, given=given)
 
 
-def _waiting(history: History) -> list[Question]:
-    """The open questions that still stand: those about a step's older revision will be asked anew, or never."""
-    return [_question(one) for one in history.open_interrupts if _is_current(one, history)]
-
-
-def _is_current(one: InterruptRecord, history: History) -> bool:
-    return one.step is None or history.step(one.step).revision == one.revision
-
-
-def _question(one: InterruptRecord) -> Question:
-    return Question(one.interrupt, one.question, one.options, one.payload)
-
-
-def _checked(info: RunInfo, waiting: list[Question], answer: str | None) -> dict[str, str]:
+def _checked(info: RunInfo, asked: list[Question], answer: str | None) -> dict[str, str]:
     """The given answer by its question's name; raises `InputError` where there is no question, or it does not fit."""
     if answer is None:
         return {}
-    if not waiting:
+    if not asked:
         raise InputError(
             f"The run {info.id} waits for no answer.", hint=f"`naestro resume {info.id}` goes on without."
         )
-    fitting = option_of(answer, waiting[0].options)
+    fitting = option_of(answer, asked[0].options)
     if fitting is None:
         raise InputError(
-            f"{answer!r} is no answer to: {waiting[0].text}",
-            hint=f"Say one of: {', '.join(waiting[0].options)}.",
+            f"{answer!r} is no answer to: {asked[0].text}",
+            hint=f"Say one of: {', '.join(asked[0].options)}.",
         )
-    return {waiting[0].interrupt: fitting}
+    return {asked[0].interrupt: fitting}
 
 
 async def follow(
@@ -127,19 +104,19 @@ async def follow(
     watch: Watch,
     *,
     earlier: Sequence[Event] = (),
-    waiting: Sequence[Question] = (),
+    asked: Sequence[Question] = (),
     given: Mapping[str, str] = {},
 ) -> int:
     """Follow a run that works in this process, from the event after those of `earlier`; the exit code.
 
-    `waiting` are the questions that it was resumed with, `given` the answers already known, by the question's name.
+    `asked` are the questions that it was resumed with, `given` the answers already known, by the question's name.
     """
     session = _Session(client, run, watch.printer(earlier), watch, given)
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(session.obey_signals, tasks.cancel_scope)
             async with client.events(run, earlier[-1].seq if earlier else 0) as events:
-                await session.draw(events, waiting)
+                await session.draw(events, asked)
             tasks.cancel_scope.cancel()
     finally:
         session.printer.close()
@@ -160,13 +137,13 @@ class _Session:
         self._asking = anyio.CancelScope()
         self._is_leaving = False
 
-    async def draw(self, events: AsyncIterator[Event | Delta], waiting: Sequence[Question]) -> None:
+    async def draw(self, events: AsyncIterator[Event | Delta], asked: Sequence[Question]) -> None:
         """Show what comes, to its end; questions are answered where they stand."""
         async for event in events:
             self.printer.show(event)
             match event:
                 case Event(data=RunResumed()):
-                    for question in waiting:
+                    for question in asked:
                         await self._answer(question)
                 case Event(data=InterruptOpened() as data):
                     await self._answer(Question(data.interrupt, data.question, data.options, data.payload))
@@ -180,7 +157,7 @@ class _Session:
             answer = option_of("yes", question.options or ["yes"])
         if answer is None and self._watch.is_drawn:
             self.printer.pause()
-            shown = await shown_payload(self._client, question.payload, is_coloured=True)
+            shown = await self._about(question)
             with anyio.CancelScope() as self._asking:
                 answer = await ask(question.text, question.options, shown)
         if self._is_leaving:
@@ -190,6 +167,12 @@ class _Session:
                 await self._client.park(self._run)
             else:
                 await self._client.respond(self._run, question.interrupt, answer, by=BY)
+
+    async def _about(self, question: Question) -> str:
+        """What a question is about, drawn; empty where it is about nothing."""
+        if question.payload is None:
+            return ""
+        return f"\n{colour_diff(readable(await self._client.artifact(question.payload)))}\n"
 
     async def obey_signals(self, scope: anyio.CancelScope) -> None:
         """Ctrl-C cancels the run, SIGTERM and SIGHUP park it; a second signal gives up waiting for that."""
@@ -210,14 +193,6 @@ class _Session:
                 await self._client.park(self._run)
 
 
-async def shown_payload(client: Client, payload: Digest | None, *, is_coloured: bool) -> str:
-    """What a question is about, as text; empty where it is about nothing."""
-    if payload is None:
-        return ""
-    text = readable(await client.artifact(payload))
-    return "\n" + colour_diff(text) + "\n" if is_coloured else text
-
-
 async def _end(client: Client, run: str, watch: Watch) -> int:
     """Print the result or how to go on; the exit code."""
     info = await client.get(run)
@@ -225,9 +200,7 @@ async def _end(client: Client, run: str, watch: Watch) -> int:
         case RunStatus.FINISHED:
             await _show_result(client, info.id, watch)
         case RunStatus.FAILED if info.fault is not None:
-            print(
-                f"naestro: {one_line(info.fault.message)}\n  {one_line(info.fault.hint)}", file=sys.stderr
-            )
+            print(f"naestro: {one_line(info.fault.message)}\n  {one_line(info.fault.hint)}", file=sys.stderr)
             _say(f"  `naestro trace {info.id}` shows the run, `naestro resume {info.id}` tries again.")
             return exit_for_fault(info.fault.code)
         case RunStatus.WAITING:
@@ -239,11 +212,13 @@ async def _end(client: Client, run: str, watch: Watch) -> int:
 
 async def _show_waiting(client: Client, run: str, watch: Watch) -> None:
     """Say what the run waits for, what it is about, and how to answer."""
-    for question in _waiting(History.of(await client.history(run))):
-        shown = "" if watch.is_json else await shown_payload(client, question.payload, is_coloured=False)
-        answers = "|".join(question.options) or "TEXT"
-        _say(f"{shown}\nThe run {run} waits for an answer: {printable(question.text)}".strip())
-        _say(f"`naestro resume {run} --answer {answers}` answers and goes on.")
+    history = History.of(await client.history(run))
+    payloads = {
+        one.payload: await client.artifact(one.payload) if not watch.is_json else b""
+        for one in waiting(history)
+        if one.payload is not None
+    }
+    _say("\n".join(question_lines(history, payloads.__getitem__)).lstrip())
 
 
 async def _show_result(client: Client, run: str, watch: Watch) -> None:
