@@ -5,13 +5,16 @@ The council and `embedded` above use it as an `Engine`; `openai_stream` below re
 It knows no process: a server that it reaches was started by somebody else.
 """
 
+import importlib
 import ssl
+import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 import anyio
+import anyio.to_thread
 
 from naestro.engines.addresses import check_base_url, is_loopback, origin_of
 from naestro.engines.backoff import BACKOFF_MAX_S, backoff_s, retry_after_s
@@ -151,6 +154,7 @@ class OpenAIEngine:
 
     async def _open(self, body: bytes) -> OpenAIStream:
         """Send `body` until a stream opens; raises the error of the last try."""
+        await _load_httpx2()
         total_at = anyio.current_time() + self._settings.total_s
         attempt = 0
         while True:
@@ -268,6 +272,12 @@ class OpenAIEngine:
 def _tls(base_url: str) -> "ssl.SSLContext | bool":
     """For plain http a context without certificates, since loading them takes longer than a request."""
     return True if base_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+async def _load_httpx2() -> None:
+    """Import httpx2 in a worker thread: meanwhile the first events of a run are written and shown."""
+    if "httpx2" not in sys.modules:
+        await anyio.to_thread.run_sync(importlib.import_module, "httpx2")
 
 
 async def _read(response: "httpx2.Response", max_bytes: int) -> bytes:
