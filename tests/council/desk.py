@@ -74,12 +74,12 @@ class Desk:
         pool = Pool(self.engines, self.preferences)
         return Kit(workspace, pool, self.settings, LiteralSearcher(workspace), self.journal)
 
-    async def start(self, command: str, task: dict[str, object], seed: int = 7) -> str:
+    async def start(self, command: str, task: Mapping[str, object], seed: int = 7) -> str:
         """A new run, not executed yet; its id."""
         return await self.journal.create_run(
             RunStarted(
                 command=command,
-                task=task,
+                task=dict(task),
                 workspace=str(self.workspace),
                 origin=Origin.CLI,
                 settings=settings_for_journal(self.settings),
@@ -113,7 +113,7 @@ class Desk:
         return Done(self.journal, run, status, events, History.of(events))
 
     async def answering(
-        self, run: str, command: str, reply: str, meanwhile: Callable[[], None] = lambda: None
+        self, run: str, command: str, reply: str, meanwhile: Callable[[], object] = lambda: None
     ) -> RunStatus:
         """Execute a run; when it asks, do `meanwhile` and answer `reply`."""
         statuses: list[RunStatus] = []

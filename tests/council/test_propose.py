@@ -65,8 +65,9 @@ async def test_a_dropped_proposer_stays_dropped_when_the_run_is_taken_up_again(t
         script(one)
         two.otherwise(fail(400, {"error": {"message": "no", "type": "invalid_request_error"}}))
         settings = council(proposers=3, approve="before_verdict")
-        others = {role: ["one"] for role in ("synthesizer", "critic", "judge")}
-        async with desk_in(tmp_path, settings, one.base_url, two.base_url, **others) as desk:
+        async with desk_in(
+            tmp_path, settings, one.base_url, two.base_url, synthesizer=["one"], critic=["one"], judge=["one"]
+        ) as desk:
             run = await desk.start("explain", {"text": "calc.py"})
             execution = desk.execution(run, "explain")
             async with anyio.create_task_group() as tasks:
