@@ -172,6 +172,7 @@ async def test_a_prefix_that_cannot_be_kept_costs_no_answer(tmp_path: Path, file
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 async def test_proposers_at_once_read_their_shared_prefix_once(tmp_path: Path, smallest_model: Path) -> None:
     """Of the tokens that each shares with an earlier one, at least 90 % come from the cache."""
     done: list[Completion] = []
@@ -194,6 +195,7 @@ async def test_proposers_at_once_read_their_shared_prefix_once(tmp_path: Path, s
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 async def test_sharing_a_prefix_does_not_change_the_answer(tmp_path: Path, smallest_model: Path) -> None:
     """What a slot loads is what it would have read: the likeliest tokens are the same."""
     asked = ask(CODE, "Say what step_3 does.", max_tokens=16)
@@ -257,6 +259,7 @@ async def test_a_model_that_is_cut_short_is_told(tmp_path: Path, file: Path, sma
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 async def test_a_context_for_which_memory_is_too_small_is_told(tmp_path: Path, smallest_model: Path) -> None:
     async with engine_for(smallest_model, tmp_path, slots=64, context_tokens=1_000_000) as engine:
         with pytest.raises(EngineOutOfMemory, match="did not start"):
@@ -264,6 +267,7 @@ async def test_a_context_for_which_memory_is_too_small_is_told(tmp_path: Path, s
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 async def test_a_llama_server_of_the_persons_serves_as_the_wheel_does(
     tmp_path: Path, smallest_model: Path
 ) -> None:

@@ -121,8 +121,9 @@ async def test_the_server_ends_with_the_tasks_that_own_it(tmp_path: Path) -> Non
     assert members(first.pid) == []
 
 
+@pytest.mark.slow
 async def test_a_server_that_never_works_is_left_alone_after_some_failures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     plan = plan_in(tmp_path)
     errors: list[EngineError] = []
