@@ -68,7 +68,7 @@ async def test_five_kills_at_random_moments_lose_nothing(engine_cli: Cli) -> Non
         if (status := engine_cli.runs()[0]["status"]) == "finished":
             break
         assert status == "stopped", f"after kill {kill + 1}"
-    ended = engine_cli.run("resume", run)
+    ended = engine_cli.process("resume", run)
     assert ended.returncode in (0, 2), ended.stderr
     events = engine_cli.events(run)
     assert History.of(events).status == "finished"

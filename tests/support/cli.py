@@ -1,13 +1,20 @@
-"""The real `naestro` command in a process of its own, with folders of its own and the scripted server as engine."""
+"""The real `naestro` command with folders of its own and the scripted server as engine.
 
+`run` calls the command in this process, as its console script does, which saves starting Python each time; `process`
+and `start` make a process of it, for what depends on one: signals, closed streams, the lock, a kill.
+"""
+
+import io
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import msgspec
 
+from naestro.__main__ import main
 from naestro.types import Event, decode_event
 
 TIMEOUT_S = 60.0
@@ -40,7 +47,7 @@ judges = 1
 
 
 class Cli:
-    """Runs commands as a person would, each in a new process."""
+    """Runs commands as a person would."""
 
     def __init__(self, folder: Path, base_url: str) -> None:
         self.home = folder / "home"
@@ -57,15 +64,41 @@ class Cli:
         (self.home / "config.toml").write_text(CONFIG.format(url=base_url))
 
     def run(
-        self, *arguments: str, input_text: str | None = None, env: dict[str, str] | None = None
+        self, *arguments: str, input_text: str = "", env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """The finished process; its output as text."""
+        """The command's outcome, run in this process; nobody sits at its streams."""
+        out, err = io.StringIO(), io.StringIO()
+        with ExitStack() as held:
+            held.enter_context(_environment({**self.env, **(env or {})}))
+            held.enter_context(_arguments(arguments, input_text))
+            held.enter_context(chdir(self.workspace))
+            held.enter_context(redirect_stdout(out))
+            held.enter_context(redirect_stderr(err))
+            code = main()
+        return subprocess.CompletedProcess(arguments, int(code), out.getvalue(), err.getvalue())
+
+    def process(
+        self, *arguments: str, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """As `run`, in a process of its own."""
         return subprocess.run(
             self.command(arguments),
             cwd=self.workspace,
             env={**self.env, **(env or {})},
-            input=input_text,
-            stdin=subprocess.DEVNULL if input_text is None else None,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+
+    def shell(self, line: str) -> subprocess.CompletedProcess[str]:
+        """A line of bash in which `naestro` is the command."""
+        script = f"naestro() {{ {' '.join(self.command([]))} \"$@\"; }}\n{line}"
+        return subprocess.run(
+            ["bash", "-c", script],
+            cwd=self.workspace,
+            env=self.env,
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,
@@ -85,7 +118,7 @@ class Cli:
         )
 
     def command(self, arguments: Sequence[str]) -> list[str]:
-        """The command line."""
+        """The command line of a process."""
         return [sys.executable, "-m", "naestro", *arguments]
 
     def events(self, run: str = "last") -> list[Event]:
@@ -99,3 +132,25 @@ class Cli:
         shown = self.run("runs", "--json")
         assert shown.returncode == 0, shown.stderr
         return [msgspec.json.decode(line) for line in shown.stdout.splitlines()]
+
+
+@contextmanager
+def _environment(env: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(env)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def _arguments(arguments: Sequence[str], input_text: str) -> Iterator[None]:
+    before = sys.argv, sys.stdin
+    sys.argv, sys.stdin = ["naestro", *arguments], io.StringIO(input_text)
+    try:
+        yield
+    finally:
+        sys.argv, sys.stdin = before

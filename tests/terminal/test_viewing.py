@@ -80,9 +80,9 @@ def test_following_ends_with_the_run(cli: Cli, scripted_server: ScriptedServer) 
     assert first.type == "run.started"
     scripted_server.otherwise("It subtracts (calc.py:6).")
     scripted_server.release()
-    rest, _ = follows.communicate(timeout=30)
+    events = [first, *(decode_event(line.encode()) for line in follows.stdout)]
+    follows.communicate(timeout=30)
     works.communicate(timeout=30)
-    events = [first, *(decode_event(line.encode()) for line in rest.splitlines())]
     assert events[-1].type == "run.finished"
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
 

@@ -102,13 +102,16 @@ def _finding(one: Finding) -> str:
 
 
 def _numbers(fall: Waterfall) -> Iterator[str]:
-    columns = ("step", "state", "engine", "time", "first token", "prompt", "cached", "new", "cost")
+    cost = ["cost"] if fall.usage.cost_usd else []
+    columns = ("step", "state", "engine", "time", "first token", "prompt", "cached", "new", *cost)
+    yield '<p class="facts">The dark part of a bar is the time until the first token.</p>'
     yield '<div class="fall"><table><tr>' + "".join(f"<th>{column}" for column in columns)
     for bar in fall.bars:
         first = seconds(bar.first_token_ms) if bar.first_token_ms is not None else ""
-        usage, cost = bar.usage, f"${bar.usage.cost_usd:.4f}" if bar.usage.cost_usd else ""
+        usage = bar.usage
         counts = (usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
-        cells = [*(str(c) if usage.prompt_tokens else "" for c in counts), cost]
+        cells = [str(count) if usage.prompt_tokens else "" for count in counts]
+        cells += [f"${usage.cost_usd:.4f}" for _ in cost]
         yield (
             f'<tr title="{escape(bar.route)}"><td>{escape(bar.label)}<td>{bar.state.value}<td>{escape(bar.engine)}'
             f"<td>{seconds(bar.duration_ms)}<td>{first}<td>" + "<td>".join(cells)

@@ -25,6 +25,8 @@ from naestro.types import Delta, Event, InterruptOpened, RunFinished, RunInfo, R
 
 BY = "cli"
 """Who answers and patches, as the journal tells it."""
+ECHO_S = 0.5
+"""Within this a second signal is the first one once more: `timeout` and the like pass on what the terminal sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class _Session:
         self._watch = watch
         self._given = given
         self._asking = anyio.CancelScope()
-        self._is_leaving = False
+        self._left_s: float | None = None
 
     async def draw(self, events: AsyncIterator[Event | Delta], asked: Sequence[Question]) -> None:
         """Show what comes, to its end; questions are answered where they stand."""
@@ -160,7 +162,7 @@ class _Session:
             shown = await self._about(question)
             with anyio.CancelScope() as self._asking:
                 answer = await ask(question.text, question.options, shown)
-        if self._is_leaving:
+        if self._left_s is not None:
             return
         with suppress(RunStateError):  # the run may have ended meanwhile
             if answer is None:
@@ -175,15 +177,16 @@ class _Session:
         return f"\n{colour_diff(readable(await self._client.artifact(question.payload)))}\n"
 
     async def obey_signals(self, scope: anyio.CancelScope) -> None:
-        """Ctrl-C cancels the run, SIGTERM and SIGHUP park it; a second signal gives up waiting for that."""
+        """Ctrl-C cancels the run, SIGTERM and SIGHUP park it; another one later gives up waiting for that."""
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             async with anyio.create_task_group() as tasks:
                 async for received in signals:
-                    if self._is_leaving:
+                    if self._left_s is None:
+                        self._left_s = anyio.current_time()
+                        self._asking.cancel()
+                        tasks.start_soon(self._leave, received)
+                    elif anyio.current_time() - self._left_s > ECHO_S:
                         scope.cancel()
-                    self._is_leaving = True
-                    self._asking.cancel()
-                    tasks.start_soon(self._leave, received)
 
     async def _leave(self, received: signal.Signals) -> None:
         with suppress(RunStateError):  # the run may have ended meanwhile
@@ -206,7 +209,8 @@ async def _end(client: Client, run: str, watch: Watch) -> int:
         case RunStatus.WAITING:
             await _show_waiting(client, info.id, watch)
         case _:
-            _say(f"The run {info.id} is {info.status.value}; `naestro resume {info.id}` goes on.")
+            how = "left" if info.status is RunStatus.RUNNING else info.status.value
+            _say(f"The run {info.id} is {how}; `naestro resume {info.id}` goes on.")
     return exit_for_status(info.status)
 
 
