@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
+import anyio
 import msgspec
 
 from naestro.__main__ import main
@@ -66,7 +67,9 @@ class Cli:
     def run(
         self, *arguments: str, input_text: str = "", env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """The command's outcome, run in this process; nobody sits at its streams."""
+        """The command's outcome, run in this process (not in an async test's); nobody sits at its streams."""
+        if _is_async():
+            return self.process(*arguments, env=env)
         out, err = io.StringIO(), io.StringIO()
         with ExitStack() as held:
             held.enter_context(_environment({**self.env, **(env or {})}))
@@ -154,3 +157,12 @@ def _arguments(arguments: Sequence[str], input_text: str) -> Iterator[None]:
         yield
     finally:
         sys.argv, sys.stdin = before
+
+
+def _is_async() -> bool:
+    """Whether an event loop runs here already, in which no second one can."""
+    try:
+        anyio.get_current_task()
+    except RuntimeError:
+        return False
+    return True
