@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from naestro.types import decode_event
+from naestro.types import RunStarted, decode_event
 from tests.support.answers import fail, say_tokens
 from tests.support.cli import Cli
 from tests.support.scripted_server import ScriptedServer
@@ -57,7 +57,9 @@ def test_undo_refuses_a_file_that_was_changed_since(cli: Cli, patching: Scripted
     assert (cli.workspace / "calc.py").read_text() == "mine = 1\n"
 
 
-def test_where_nobody_sits_the_run_waits_and_a_later_answer_goes_on(cli: Cli, patching: ScriptedServer) -> None:
+def test_where_nobody_sits_the_run_waits_and_a_later_answer_goes_on(
+    cli: Cli, patching: ScriptedServer
+) -> None:
     waits = cli.run("orchestrate", "Mend add in calc.py")
     assert waits.returncode == 3, waits.stderr
     assert "waits for an answer" in waits.stderr
@@ -85,7 +87,9 @@ def test_a_proposer_that_fails_is_dropped_and_told_first(cli: Cli, answering: Sc
     assert done.stdout.startswith("! ")
 
 
-def test_when_every_proposer_fails_the_run_fails_with_a_way_on(cli: Cli, scripted_server: ScriptedServer) -> None:
+def test_when_every_proposer_fails_the_run_fails_with_a_way_on(
+    cli: Cli, scripted_server: ScriptedServer
+) -> None:
     scripted_server.otherwise(fail(500))
     done = cli.run("explain", ASKED)
     assert done.returncode == 4
@@ -95,7 +99,9 @@ def test_when_every_proposer_fails_the_run_fails_with_a_way_on(cli: Cli, scripte
     assert cli.runs()[0]["status"] == "failed"
 
 
-def test_ctrl_c_cancels_frees_the_engine_and_resume_goes_on(cli: Cli, scripted_server: ScriptedServer) -> None:
+def test_ctrl_c_cancels_frees_the_engine_and_resume_goes_on(
+    cli: Cli, scripted_server: ScriptedServer
+) -> None:
     scripted_server.otherwise(say_tokens(9, stall_after=3))
     process = cli.start("explain", ASKED)
     scripted_server.wait_until(lambda: len(scripted_server.chats) == 2)
@@ -227,15 +233,24 @@ def test_a_run_from_a_file_takes_its_settings(cli: Cli, answering: ScriptedServe
     )
     done = cli.run("run", "ask.toml", "--json")
     events = [decode_event(line.encode()) for line in done.stdout.splitlines()]
+    assert isinstance(events[0].data, RunStarted)
     assert events[0].data.seed == 5
-    assert sum(event.type == "step.started" and str(event.step).startswith("propose") for event in events) == 3
+    assert (
+        sum(event.type == "step.started" and str(event.step).startswith("propose") for event in events) == 3
+    )
 
 
 def test_the_output_survives_a_reader_that_goes_away(cli: Cli, answering: ScriptedServer) -> None:
     cli.run("explain", ASKED)
     shell = f"{' '.join(cli.command(['trace', '--json']))} | head -n 1"
     done = subprocess.run(
-        ["bash", "-c", shell], env=cli.env, cwd=cli.workspace, capture_output=True, text=True, timeout=30, check=False
+        ["bash", "-c", shell],
+        env=cli.env,
+        cwd=cli.workspace,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     assert msgspec.json.decode(done.stdout)["type"] == "run.started"
     assert "Traceback" not in done.stderr

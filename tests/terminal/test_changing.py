@@ -31,7 +31,8 @@ def test_a_patched_output_runs_again_only_what_depends_on_it(
     asked = len(answering.chats)
     new = tmp_path / "new.json"
     new.write_text(
-        '{"text": "It multiplies (calc.py:6).", "engine": "alpha", "temperature": 0.7, "seed": 1, "finish_reason": "stop"}'
+        '{"text": "It multiplies (calc.py:6).", "engine": "alpha", '
+        '"temperature": 0.7, "seed": 1, "finish_reason": "stop"}'
     )
     patched = cli.run("patch", run, "propose.1", "--file", str(new), "--resume")
     assert patched.returncode == 0, patched.stderr
@@ -49,7 +50,9 @@ def test_the_editor_gives_the_new_prompt(cli: Cli, answering: ScriptedServer, tm
     editor = tmp_path / "editor"
     editor.write_text('#!/bin/sh\nprintf "Say only: patched." > "$1"\n')
     editor.chmod(editor.stat().st_mode | stat.S_IXUSR)
-    patched = cli.run("patch", run, "propose.2", "--target", "prompt", "--resume", env={"EDITOR": str(editor)})
+    patched = cli.run(
+        "patch", run, "propose.2", "--target", "prompt", "--resume", env={"EDITOR": str(editor)}
+    )
     assert patched.returncode == 0, patched.stderr
     assert any(chat.last.endswith("Say only: patched.") for chat in answering.chats)
 
@@ -62,7 +65,9 @@ def test_an_editor_that_changes_nothing_changes_nothing(cli: Cli, answering: Scr
     assert output_of(cli, run, "propose.1")["revisions"][-1]["revision"] == 1
 
 
-def test_a_wrong_patch_is_refused_with_its_reason(cli: Cli, answering: ScriptedServer, tmp_path: Path) -> None:
+def test_a_wrong_patch_is_refused_with_its_reason(
+    cli: Cli, answering: ScriptedServer, tmp_path: Path
+) -> None:
     run = finished(cli)
     broken = tmp_path / "broken.json"
     broken.write_text("{")

@@ -105,7 +105,7 @@ def test_runs_are_listed_newest_first_and_pruned_on_request(cli: Cli, answering:
 
 def test_the_catalogue_says_what_is_here(cli: Cli) -> None:
     listed = [msgspec.json.decode(line) for line in cli.run("models", "list", "--json").stdout.splitlines()]
-    assert [model["name"] for model in listed][0] == "smollm2-135m"
+    assert listed[0]["name"] == "smollm2-135m"
     assert not any(model["is_installed"] for model in listed)
     assert "Apache-2.0" in cli.run("models", "list").stdout
     removed = cli.run("models", "rm", "smollm2-135m")
@@ -113,7 +113,9 @@ def test_the_catalogue_says_what_is_here(cli: Cli) -> None:
 
 
 def test_settings_are_shown_with_their_sources_and_without_secrets(cli: Cli) -> None:
-    (cli.workspace / "naestro.toml").write_text("[council]\nproposers = 5\n[engines.x]\nbase_url = 'http://h/v1'\n")
+    (cli.workspace / "naestro.toml").write_text(
+        "[council]\nproposers = 5\n[engines.x]\nbase_url = 'http://h/v1'\n"
+    )
     shown = cli.run("config", "show", env={"CONCURRENCY_MAX": "3", "EDENAI_API_KEY": "hidden-key"})
     assert shown.returncode == 0, shown.stderr
     lines = {line.split()[0]: line for line in shown.stdout.splitlines()}
@@ -126,7 +128,9 @@ def test_settings_are_shown_with_their_sources_and_without_secrets(cli: Cli) -> 
     assert {"key", "value", "source"} == set(rows[0])
 
 
-def test_a_workspace_is_trusted_as_it_is_and_no_longer_after_a_change(cli: Cli, answering: ScriptedServer) -> None:
+def test_a_workspace_is_trusted_as_it_is_and_no_longer_after_a_change(
+    cli: Cli, answering: ScriptedServer
+) -> None:
     file = cli.workspace / "naestro.toml"
     file.write_text("[embedded]\nllama_server = '/bin/false'\n")
     assert cli.run("explain", ASKED).returncode == 2
@@ -179,6 +183,17 @@ def test_help_and_version_answer(cli: Cli) -> None:
     assert cli.run("--version").stdout == f"naestro {__version__}\n"
     assert cli.run("-V").stdout == f"naestro {__version__}\n"
     helped = cli.run("--help")
-    for command in ("orchestrate", "explain", "trace", "judge", "run", "resume", "patch", "fork", "replay", "undo"):
+    for command in (
+        "orchestrate",
+        "explain",
+        "trace",
+        "judge",
+        "run",
+        "resume",
+        "patch",
+        "fork",
+        "replay",
+        "undo",
+    ):
         assert command in helped.stdout
     assert cli.run("explain", "--version").returncode == 2

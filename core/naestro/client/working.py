@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import anyio
 from anyio.abc import TaskGroup
-from anyio.streams.memory import MemoryObjectReceiveStream
 
 from naestro.errors import RunStateError
 from naestro.runs.execution import Execution, Flow
@@ -104,20 +103,21 @@ class _Follower:
         """What one feed gives: until the work ends, or the feed is lost."""
         async with self._journal.live(self._run) as live:
             work = self._work()
-            async for item in self._recorded_then(live if work is not None else None):
-                self._seen = item.seq if isinstance(item, Event) else self._seen
-                self._is_over = work is not None and work.is_ended_by(item)
-                yield item
-                if self._is_over:
-                    return
             self._is_over = work is None
-
-    async def _recorded_then(
-        self, live: MemoryObjectReceiveStream[Event | Delta] | None
-    ) -> AsyncGenerator[Event | Delta]:
-        for event in await self._journal.read(self._journal.reader.events, self._run, self._seen):
-            yield event
-        if live is not None:
-            async for item in live:
-                if isinstance(item, Delta) or item.seq > self._seen:
+            for event in await self._journal.read(self._journal.reader.events, self._run, self._seen):
+                self._take(event, work)
+                yield event
+            while not self._is_over:
+                try:
+                    item = await live.receive()
+                except anyio.EndOfStream:
+                    return
+                if self._take(item, work):
                     yield item
+
+    def _take(self, item: Event | Delta, work: Work | None) -> bool:
+        """Note how far the reader is and whether that was the end; whether the item is new to it."""
+        self._is_over = self._is_over or (work is not None and work.is_ended_by(item))
+        is_new = isinstance(item, Delta) or item.seq > self._seen
+        self._seen = max(self._seen, item.seq) if isinstance(item, Event) else self._seen
+        return is_new
