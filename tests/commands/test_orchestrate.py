@@ -402,7 +402,7 @@ async def test_a_patched_proposal_runs_again_only_what_depends_on_it(
         status = await desk.execute(done.run, "explain")
         again = await desk.done(done.run, status)
     new = scripted_server.chats[calls:]
-    assert not any("Answer the task as a list" in chat.last for chat in new)
+    assert not any("Answer the task with 2 to 4" in chat.last for chat in new)
     assert len(new) == calls - 2
     assert all("- (calc.py:6): mine" in chat.last for chat in new)
     revisions = {name: step.revision for name, step in again.history.steps.items()}

@@ -30,6 +30,7 @@ LINES = {"a/types.py": 30, "b.py": 10, "Makefile": 5, "c/other.py": 4, "d/other.
         ),
         ("a (b.py:4, gone.py:3)", "a (b.py:4)", ["b.py:4"], ["gone.py:3"]),
         ("`gone.py:2` does it.", "does it.", [], ["gone.py:2"]),
+        ("- (gone.py:2): it\n(gone.py:3): that", "- it\nthat", [], ["gone.py:2", "gone.py:3"]),
         ("It flies (gone.py:1; gone.py:2).", "It flies.", [], ["gone.py:1", "gone.py:2"]),
         ("b.py:11", "", [], ["b.py:11"]),
         ("b.py:5-3", "", [], ["b.py:5-3"]),

@@ -146,7 +146,7 @@ class TestRetrieving:
         ) as desk:
             context = await context_of(desk, "What does calc.py do?")
         assert context.spans == []
-        assert context.example == "src/main.py:3-7"
+        assert context.examples == ("src/main.py:3-7", "src/main.py:9-12")
         assert "No code was found for this task." in scripted_server.chats[0].last
 
 

@@ -125,7 +125,7 @@ async def test_critics_that_do_not_fit_any_context_are_left_out_and_said(
 ) -> None:
     script(scripted_server)
     long = say("- (calc.py:1): " + "wonderful " * 300)
-    scripted_server.when("Answer the task as a list", lambda chat: long if chat.number % 2 else say("x"))
+    scripted_server.when("Answer the task with 2 to 4", lambda chat: long if chat.number % 2 else say("x"))
     async with desk_in(tmp_path, council(), scripted_server.base_url, context_tokens=1500) as desk:
         done = await desk.run("explain", text="calc.py")
         result = await done.result()

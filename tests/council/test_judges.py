@@ -124,7 +124,7 @@ async def test_most_proposals_agreeing_needs_no_judge(
 ) -> None:
     script(scripted_server)
     texts = ["- (calc.py:1): it ADDS.", "- (calc.py:1): it adds", "- (calc.py:1): it flies"]
-    scripted_server.when("Answer the task as a list", lambda _: texts.pop(0))
+    scripted_server.when("Answer the task with 2 to 4", lambda _: texts.pop(0))
     async with desk_in(tmp_path, council(proposers=3), scripted_server.base_url) as desk:
         verdict = await (await desk.run("explain", text="calc.py")).verdict()
     assert verdict.certainty is Certainty.MAJORITY
@@ -141,7 +141,7 @@ async def test_equal_candidates_are_shown_to_a_single_judge_once(
 ) -> None:
     script(scripted_server)
     texts = ["- (calc.py:1): it ADDS.", "- (calc.py:1): it adds", "- (calc.py:1): it flies"]
-    scripted_server.when("Answer the task as a list", lambda _: texts.pop(0))
+    scripted_server.when("Answer the task with 2 to 4", lambda _: texts.pop(0))
     async with desk_in(tmp_path, council(proposers=3, consensus="judge"), scripted_server.base_url) as desk:
         verdict = await (await desk.run("explain", text="calc.py")).verdict()
     assert verdict.winner == "merged"
@@ -152,7 +152,7 @@ async def test_without_early_exit_equal_proposals_are_still_criticised(
     tmp_path: Path, scripted_server: ScriptedServer
 ) -> None:
     script(scripted_server)
-    scripted_server.when("Answer the task as a list", "- (calc.py:1): it adds")
+    scripted_server.when("Answer the task with 2 to 4", "- (calc.py:1): it adds")
     scripted_server.when("Write the one best answer", "- (calc.py:1): it adds!")
     async with desk_in(tmp_path, council(early_exit=False), scripted_server.base_url) as desk:
         done = await desk.run("explain", text="calc.py")

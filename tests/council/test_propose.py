@@ -23,7 +23,7 @@ async def test_each_proposer_has_its_own_engine_temperature_and_seed(tmp_path: P
             proposals = [await done.output(f"propose.{number}", Proposal) for number in (1, 2, 3)]
         asked = [chat for server in (one, two) for chat in server.chats if PROPOSE in chat.last]
     assert [proposal.engine for proposal in proposals] == ["one", "two", "one"]
-    assert [proposal.temperature for proposal in proposals] == [0.7, 0.85, 1.0]
+    assert [proposal.temperature for proposal in proposals] == [0.35, 0.525, 0.7]
     assert len({proposal.seed for proposal in proposals}) == 3
     assert {chat.body["seed"] for chat in asked} == {proposal.seed for proposal in proposals}
     assert len({chat.last for chat in asked}) == 1

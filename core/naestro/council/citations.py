@@ -26,9 +26,10 @@ _CITATION = re.compile(
 )
 _BARE = re.compile(r"(?<=\()L?(\d+)[-–—]L?(\d+)(?=\))")
 _LOOKS_LIKE_A_FILE = re.compile(r"/|\.[A-Za-z]\w*$")
-_EMPTIED = re.compile(r"\s*(?:\(\s*[,;]?\s*\)|\[\s*[,;]?\s*\]|`\s*`|<\s*>)(?:\(\s*\))?")
+_EMPTIED = re.compile(r"[ \t]*(?:\(\s*[,;]?\s*\)|\[\s*[,;]?\s*\]|`\s*`|<\s*>)(?:\(\s*\))?")
 _BEFORE_STOP = re.compile(r"[ \t]+(?=[.,;:!?](?:\s|$))")
 _LIST_REST = re.compile(r"(?<=[(\[])\s*[,;]\s*|\s*[,;]\s*(?=[)\]])")
+_LABEL = re.compile(r"^([ \t]*(?:[-*][ \t]*)?):[ \t]*", re.MULTILINE)
 _GONE = "\x00"
 
 
@@ -111,10 +112,15 @@ def _is_meant_as_file(written: str, lines: Lines, known: list[str]) -> bool:
     return bool(_LOOKS_LIKE_A_FILE.search(written)) or _full_path(written, lines, known) is not None
 
 
+def _without_label(label: re.Match[str]) -> str:
+    marker = label[1].rstrip()
+    return f"{marker} " if marker else ""
+
+
 def _tidy(text: str) -> str:
     """`text` without the brackets, commas and blanks that the removed citations leave behind."""
     text = re.sub(rf"{_GONE}(?:\s*[,;]\s*{_GONE})*", _GONE, text)
     text = re.sub(rf"\s*[,;]\s*{_GONE}(?=\s*[)\]])|{_GONE}\s*[,;]\s*(?=[^)\]\s])", "", text)
     text = text.replace(_GONE, "")
-    text = _EMPTIED.sub("", _LIST_REST.sub("", text))
+    text = _LABEL.sub(_without_label, _EMPTIED.sub("", _LIST_REST.sub("", text)))
     return _BEFORE_STOP.sub("", text).strip()

@@ -52,12 +52,10 @@ class Context(Value, frozen=True):
         return list(dict.fromkeys(span.path for span in self.spans))
 
     @property
-    def example(self) -> str:
-        """A citation that exists, to show the form by."""
-        if not self.spans:
-            return "src/main.py:3-7"
-        span = self.spans[0]
-        return f"{span.path}:{span.start}-{min(span.end, span.start + PIECE_LINES - 1)}"
+    def examples(self) -> tuple[str, str]:
+        """Two citations that exist where any code is shown, to show the form by."""
+        places = [f"{one.path}:{one.start}-{min(one.end, one.start + PIECE_LINES - 1)}" for one in self.spans]
+        return (places[0], places[len(places) // 2]) if places else ("src/main.py:3-7", "src/main.py:9-12")
 
 
 async def retrieve(sitting: Sitting, task: Task, sentence: str, *, must_exist: bool = False) -> Context:

@@ -97,6 +97,6 @@ def _ask(stage: Stage, act: str, wants: Wants) -> Ask:
     """The instruction of the proposers, or of the synthesizer, for what is wanted."""
     most = stage.sitting.role(Role.PROPOSER if act == "propose" else Role.SYNTHESIZER).max_tokens
     words = max(WORDS_MIN, min(WORDS_MAX, int(most * WORDS_PER_TOKEN)))
-    blanks = {"words": str(words), "example": stage.context.example, "format": PATCH_FORMAT}
-    text = instruction(f"{act}_{wants}", **blanks)
+    first, second = stage.context.examples
+    text = instruction(f"{act}_{wants}", words=str(words), example=first, second=second, format=PATCH_FORMAT)
     return Ask(text, min(most, ANSWER_TOKENS_MAX) if wants == "answer" else most)

@@ -20,9 +20,9 @@ from naestro.routing.pool import Route
 from naestro.runs.run import StepSpec
 from naestro.types import StepKind
 
-TEMPERATURE_STEP = 0.15
-"""How much warmer each proposer is than the one before: equal ones on one engine would only repeat one another."""
-TEMPERATURE_MAX = 2.0
+COOLEST = 0.5
+"""The share of the role's temperature that the first proposer gets; the last one gets all of it. Equal ones on one
+engine would only repeat one another, and small models lose the thread when all are warm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,7 @@ async def _propose_one(
     sitting: Sitting, prefix: Prefix, message: Ask, place: tuple[int, Route]
 ) -> Proposal | None:
     number, route = place
-    base = sitting.role(Role.PROPOSER).temperature
-    temperature = round(min(base + TEMPERATURE_STEP * (number - 1), TEMPERATURE_MAX), 3)
+    temperature = _temperature(sitting, number)
 
     async def work(seat: Seat) -> Proposal:
         prompt = await seat.attempt.given("prompt", message.text)
@@ -72,6 +71,13 @@ async def _propose_one(
     spec = StepSpec(f"propose.{number}", StepKind.PROPOSE, reads=tuple(sitting.ended))
     others = sitting.kit.engines.alternatives(Role.PROPOSER, route)
     return await sitting.take_seat(spec, others, work, Proposal, reroute_on=ContextTooLong)
+
+
+def _temperature(sitting: Sitting, number: int) -> float:
+    """Of proposer `number`, from 1: spread evenly from a part of the role's temperature to all of it."""
+    others = sitting.kit.settings.council.proposers - 1
+    share = COOLEST + (1 - COOLEST) * (number - 1) / others if others else COOLEST
+    return round(sitting.role(Role.PROPOSER).temperature * share, 3)
 
 
 async def write(seat: Seat, request: ChatRequest) -> Proposal:
