@@ -3,6 +3,7 @@
 A front end opens a client here; nothing below knows which classes stand behind the protocols that it works with.
 """
 
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -46,6 +47,10 @@ COMMANDS: Mapping[str, Callable[[Run, Kit], Awaitable[Value]]] = {
 }
 """The flow of each command."""
 
+SWITCH_S = 0.0005
+"""How long a worker thread (a commit, a search) may keep the interpreter while the event loop waits. Python's own 5 ms,
+met a few times between two steps, cost more than all that the steps do."""
+
 
 @asynccontextmanager
 async def open_client(holder: str) -> AsyncGenerator[Client]:
@@ -55,6 +60,7 @@ async def open_client(holder: str) -> AsyncGenerator[Client]:
     A journal over the person's size limit loses its oldest ended runs first.
     Raises `JournalLocked` at once when another process holds the journal.
     """
+    sys.setswitchinterval(SWITCH_S)
     limit_bytes = load_settings(None).settings.journal.max_size_bytes
     async with (
         open_journal(home(), holder=holder, max_size_bytes=limit_bytes) as journal,

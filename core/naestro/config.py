@@ -182,9 +182,12 @@ def _override_entries(overrides: Mapping[str, object]) -> Entries:
 
 def _environment_entries() -> Entries:
     """What the environment sets; an empty variable counts as none. Unknown names are kept, to be refused."""
+    names = {_path_of_variable(name): name for name, value in os.environ.items() if value}
+    names.pop((), None)
+    if not names:
+        return {}
     from naestro.config_environment import flag_variables, setting_variables
 
-    names = {_path_of_variable(name): name for name, value in os.environ.items() if value}
     unplaced = Source("environment")
     values = overlay(
         flatten(setting_variables(), unplaced),
@@ -193,7 +196,6 @@ def _environment_entries() -> Entries:
     return {
         path: Entry(values[path].value if path in values else "", Source("environment", name))
         for path, name in names.items()
-        if path
     }
 
 
