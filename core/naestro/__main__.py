@@ -12,6 +12,9 @@ from naestro import __version__
 EXIT_NOT_SUPPORTED = 69
 """`EX_UNAVAILABLE` of sysexits.h: this platform cannot run Naestro."""
 
+EXIT_INTERRUPTED = 130
+"""As shells report a program that Ctrl-C ended."""
+
 
 def main() -> int:
     """Run the `naestro` command on `sys.argv` and return its exit code."""
@@ -26,9 +29,12 @@ def main() -> int:
 
 def _run_command_line() -> int:
     """Load the full command line, which takes the arguments from `sys.argv`, and run it."""
-    from naestro.cli import main as run_cli
+    try:
+        from naestro.cli import main as run_cli
 
-    return run_cli()
+        return run_cli()
+    except KeyboardInterrupt:  # pragma: no cover - while modules load; `cli` answers it from then on
+        return EXIT_INTERRUPTED
 
 
 if __name__ == "__main__":

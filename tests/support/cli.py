@@ -17,6 +17,7 @@ import msgspec
 
 from naestro.__main__ import main
 from naestro.types import Event, decode_event
+from tests.support.pseudo_terminal import PseudoTerminal
 
 TIMEOUT_S = 60.0
 LEFT_OUT = ("NAESTRO_", "PYTHONDONTWRITEBYTECODE")
@@ -97,7 +98,7 @@ class Cli:
 
     def shell(self, line: str) -> subprocess.CompletedProcess[str]:
         """A line of bash in which `naestro` is the command."""
-        script = f"naestro() {{ {' '.join(self.command([]))} \"$@\"; }}\n{line}"
+        script = f'naestro() {{ {" ".join(self.command([]))} "$@"; }}\n{line}'
         return subprocess.run(
             ["bash", "-c", script],
             cwd=self.workspace,
@@ -119,6 +120,11 @@ class Cli:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def at_terminal(self, *arguments: str, columns: int = 100) -> PseudoTerminal:
+        """A process at whose terminal a person sits."""
+        env = {**self.env, "COLUMNS": str(columns), "TERM": "xterm-256color"}
+        return PseudoTerminal(self.command(arguments), cwd=self.workspace, env=env, columns=columns)
 
     def command(self, arguments: Sequence[str]) -> list[str]:
         """The command line of a process."""
