@@ -68,6 +68,9 @@ def text_of(argument: str) -> str:
     if argument != STDIN:
         return argument
     try:
-        return sys.stdin.read().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("Standard input is no UTF-8 text.", hint="Pipe text into the command.") from error
+        text = sys.stdin.read().strip()
+    except (OSError, UnicodeDecodeError):
+        text = None
+    if text is None or not is_text(text):
+        raise InputError("Standard input is no UTF-8 text.", hint="Pipe text into the command.")
+    return text
