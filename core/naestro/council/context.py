@@ -19,6 +19,7 @@ from naestro.council.sitting import Kit, Sitting
 from naestro.council.task import Named, Task, named_ranges
 from naestro.errors import MissingFile, WorkspaceError
 from naestro.index.literal import Span
+from naestro.policy.ignore import Ignores
 from naestro.policy.text import TextFile
 from naestro.policy.workspace import Workspace
 from naestro.runs.attempt import Attempt
@@ -145,24 +146,29 @@ def _gather(kit: Kit, task: Task, sentence: str, room_tokens: int, must_exist: b
 def _named_files(workspace: Workspace, task: Task, must_exist: bool) -> Iterator[tuple[TextFile, Named]]:
     """The files that the task names, in order, each once; a folder stands for the files in it."""
     seen: set[str] = set()
+    rules = workspace.ignores()
     wanted = [(Named(path=path), True) for path in task.files]
     wanted += [(named, must_exist and _is_path(named.path)) for named in named_ranges(task.words)[:NAMES_MAX]]
     for named, is_needed in wanted:
-        for file in _read_named(workspace, named.path, is_needed):
+        for file in _read_named(workspace, rules, named.path, is_needed):
             if file.path not in seen and named.start <= len(file.lines):
                 seen.add(file.path)
                 yield file, named
 
 
-def _read_named(workspace: Workspace, path: str, is_needed: bool) -> list[TextFile]:
+def _read_named(workspace: Workspace, rules: Ignores, path: str, is_needed: bool) -> list[TextFile]:
     try:
         if workspace.resolve(path).is_dir():
-            return _read_folder(workspace, workspace.relative(path)) if is_needed or "/" in path else []
-        return [workspace.read(path)]
+            return (
+                _read_folder(workspace, rules, workspace.relative(path)) if is_needed or "/" in path else []
+            )
+        return [workspace.read(path, rules)]
     except MissingFile:
-        endings = [full for full in workspace.files() if full.endswith(f"/{path}")] if _is_path(path) else []
+        endings = (
+            [full for full in workspace.files(rules) if full.endswith(f"/{path}")] if _is_path(path) else []
+        )
         if len(endings) == 1:
-            return [workspace.read(endings[0])]
+            return [workspace.read(endings[0], rules)]
         if is_needed:
             raise
         return []
@@ -172,18 +178,18 @@ def _read_named(workspace: Workspace, path: str, is_needed: bool) -> list[TextFi
         return []
 
 
-def _read_folder(workspace: Workspace, folder: str) -> list[TextFile]:
+def _read_folder(workspace: Workspace, rules: Ignores, folder: str) -> list[TextFile]:
     """The first files of a folder, those at its top before those in folders below."""
-    inside = [path for path in workspace.files() if folder == "." or path.startswith(f"{folder}/")]
+    inside = [path for path in workspace.files(rules) if folder == "." or path.startswith(f"{folder}/")]
     inside.sort(key=lambda path: (path.count("/"), path))
-    readable = (file for path in inside if (file := _readable(workspace, path)) is not None)
+    readable = (file for path in inside if (file := _readable(workspace, rules, path)) is not None)
     return list(islice(readable, FOLDER_FILES_MAX))
 
 
-def _readable(workspace: Workspace, path: str) -> TextFile | None:
+def _readable(workspace: Workspace, rules: Ignores, path: str) -> TextFile | None:
     """The file at `path` where it may be read and says something."""
     try:
-        file = workspace.read(path)
+        file = workspace.read(path, rules)
     except WorkspaceError:
         return None
     return file if file.text.strip() else None
