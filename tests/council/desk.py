@@ -1,6 +1,6 @@
 """What tests of the council share: a workspace, scripted engines and a journal, and runs of real commands over them."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from naestro.commands import explain, judge, orchestrate
 from naestro.config import CouncilSettings, Settings, settings_for_journal
 from naestro.council.sitting import Kit
 from naestro.council.verdict import CouncilResult, Verdict
-from naestro.engines.engine import EngineInfo
+from naestro.engines.engine import Engine, EngineInfo
 from naestro.engines.openai import OpenAIEngine, OpenAISettings
 from naestro.index.literal import LiteralSearcher
 from naestro.policy.workspace import Workspace
@@ -64,7 +64,7 @@ class Desk:
 
     journal: Journal
     workspace: Path
-    engines: list[OpenAIEngine]
+    engines: Sequence[Engine]
     settings: Settings
     preferences: Mapping[str, list[str]] = field(default_factory=dict)
 

@@ -14,8 +14,8 @@ TOKENS_PER_WIDE_CHAR = 1.5
 PIECE_LINES = 12
 """Lines of code under one place. A place for each line would cost a quarter more tokens, and the models that were
 tried (0.5B and 1.5B) then wrote numbers that they had not read; with a place to copy they cite it in every point."""
-ANSWER_TOKENS_MAX = 320
-"""Most tokens of an answer in words, whatever the role may spend on a change: 160 words with their citations. A small
+ANSWER_TOKENS_MAX = 224
+"""Most tokens of an answer in words, whatever the role may spend on a change: 110 words with their citations. A small
 model that has nothing more to say repeats itself until it is stopped."""
 MESSAGE_TOKENS = 16
 """What a chat template adds around a system and a user message."""

@@ -23,7 +23,7 @@ from naestro.council.sitting import Sitting
 from naestro.council.synthesize import synthesize
 from naestro.council.verdict import Candidate, CouncilResult, Finding
 
-WORDS_MIN, WORDS_MAX = 40, 160
+WORDS_MIN, WORDS_MAX = 40, 110
 WORDS_PER_TOKEN = 0.4
 """Words asked for, by the token limit: citations take about half of an answer's tokens."""
 GO_ON, SKIP = "continue", "skip"
