@@ -92,7 +92,7 @@ def _finish(work: Coroutine[object, object, int]) -> None:
 def _folder(workspace: Path | None) -> Path:
     try:
         folder = (workspace or Path.cwd()).resolve()
-    except OSError as error:
+    except OSError as error:  # pragma: no cover - tested; a process without a folder cannot be measured
         raise InputError("The working directory is gone.", hint="Change to a folder that exists.") from error
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder.", hint="Name an existing folder with --workspace.")

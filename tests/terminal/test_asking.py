@@ -1,5 +1,6 @@
 """Asking the council from the command line, against the scripted engine: answers, patches, questions, bad input."""
 
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -28,7 +29,7 @@ def test_an_answer_goes_to_stdout_and_the_way_to_it_to_stderr(cli: Cli, answerin
 
 
 def test_json_prints_the_events_alone_without_a_gap(cli: Cli, answering: ScriptedServer) -> None:
-    done = cli.run("explain", ASKED, "--json", "--seed", "7")
+    done = cli.run("explain", ASKED, "--json", "--seed", "7", "--proposers", "2", "--consensus", "judge")
     events = [decode_event(line.encode()) for line in done.stdout.splitlines()]
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert (events[0].type, events[-1].type) == ("run.started", "run.finished")
@@ -242,15 +243,21 @@ def test_a_run_from_a_file_takes_its_settings(cli: Cli, answering: ScriptedServe
 
 def test_the_output_survives_a_reader_that_goes_away(cli: Cli, answering: ScriptedServer) -> None:
     cli.run("explain", ASKED)
-    shell = f"{' '.join(cli.command(['trace', '--json']))} | head -n 1"
-    done = subprocess.run(
-        ["bash", "-c", shell],
-        env=cli.env,
-        cwd=cli.workspace,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = cli.shell("naestro trace --json | head -n 1; naestro config show | true")
     assert msgspec.json.decode(done.stdout)["type"] == "run.started"
     assert "Traceback" not in done.stderr
+
+
+def test_an_output_that_nobody_reads_ends_the_command_quietly(cli: Cli) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    done = subprocess.run(
+        cli.command(["runs"]),
+        stdout=writes,
+        stderr=subprocess.PIPE,
+        env=cli.env,
+        cwd=cli.workspace,
+        check=False,
+    )
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (1, b"")

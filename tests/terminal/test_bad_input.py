@@ -1,6 +1,9 @@
 """What can be wrong with input, folders and streams: one clear sentence, its own exit code, nothing lost."""
 
+import resource
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.support.answers import say_tokens
 from tests.support.cli import Cli
@@ -60,8 +63,9 @@ def test_closed_streams_change_nothing_but_what_is_heard(cli: Cli, answering: Sc
 
 
 def test_a_full_output_is_told_and_the_run_is_kept(cli: Cli, answering: ScriptedServer) -> None:
-    done = cli.shell(f"naestro explain '{ASKED}' > /dev/full")
-    assert_told(done, 1, "The output cannot be used: No space left on device.")
+    done = cli.shell(f"naestro explain '{ASKED}' > /dev/full; naestro runs > /dev/full")
+    assert_told(done, 1)
+    assert done.stderr.count("The output cannot be used: No space left on device.") == 2
     assert [run["status"] for run in cli.runs()] == ["finished"]
 
 
@@ -76,16 +80,27 @@ def test_a_home_that_is_nowhere_is_told(cli: Cli) -> None:
     assert_told(cli.run("runs", env={"NAESTRO_HOME": "~nobody-of-that-name/x"}), 2, "NAESTRO_HOME is ~nobody")
 
 
+@contextmanager
+def files_of_at_most(size_bytes: int) -> Iterator[None]:
+    """No file of this process may grow beyond that: SQLite meets a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
 def test_a_disk_that_fills_up_stops_the_run_and_resume_goes_on_where_it_stood(
     cli: Cli, scripted_server: ScriptedServer
 ) -> None:
     words = " ".join(f"word{number}" for number in range(4000))
     scripted_server.otherwise(f"{words} (calc.py:4-6).")
-    done = cli.shell(f"ulimit -f 150; naestro explain '{ASKED}'")
+    with files_of_at_most(150 * 1024):
+        done = cli.run("explain", ASKED)
     assert_told(done, 5, "cannot be written", "nothing that was shown is lost")
     assert cli.runs()[0]["status"] == "stopped"
-    told = [line for line in done.stderr.splitlines() if line.startswith("retrieve")]
-    assert told, "the first step was finished"
+    assert [line for line in done.stderr.splitlines() if line.startswith("retrieve")]
     scripted_server.otherwise("It subtracts (calc.py:4-6).")
     resumed = cli.run("resume")
     assert resumed.returncode == 0, resumed.stderr

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from naestro.types import StepPatched, decode_event
+from tests.support.answers import fail
 from tests.support.cli import Cli
 from tests.support.scripted_server import ScriptedServer
 from tests.terminal.test_asking import ASKED
@@ -134,3 +135,61 @@ def test_an_executed_replay_tells_where_it_differs(cli: Cli, scripted_server: Sc
     last = msgspec.json.decode(told.stdout.splitlines()[-1])
     assert last["before"] == run
     assert last["differences"]
+
+
+def test_json_tells_what_was_changed_where_nothing_goes_on(cli: Cli, answering: ScriptedServer) -> None:
+    run = finished(cli)
+    new = '{"text": "x", "engine": "alpha", "temperature": 0.7, "seed": 1, "finish_reason": "stop"}'
+    patched = cli.run("patch", run[:20], "propose.1", "--file", "-", "--json", input_text=new)
+    assert msgspec.json.decode(patched.stdout) == {"run": run, "step": "propose.1", "revision": 2}
+    forked = cli.run("fork", "last", "--no-resume", "--json")
+    assert msgspec.json.decode(forked.stdout) == {"run": cli.runs()[0]["id"], "forked_from": run}
+    words = cli.run("fork", run, "--no-resume")
+    assert f"{run} is forked into {cli.runs()[0]['id']}." in words.stderr
+    again = cli.run("rerun", run, "propose.2", "--json")
+    events = [decode_event(line.encode()) for line in again.stdout.splitlines()]
+    assert events[-1].type == "run.finished"
+
+
+def test_a_patched_prompt_is_edited_on_from_where_it_was_left(
+    cli: Cli, answering: ScriptedServer, tmp_path: Path
+) -> None:
+    run = finished(cli)
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nprintf " More." >> "$1"\n')
+    editor.chmod(0o700)
+    for _ in range(2):
+        done = cli.run("patch", run, "propose.2", "--target", "prompt", env={"EDITOR": str(editor)})
+        assert done.returncode == 0, done.stderr
+    assert cli.run("resume", run).returncode == 0
+    assert any(chat.last.endswith(" More. More.") for chat in answering.chats)
+
+
+def test_undo_tells_programs_what_it_restored(cli: Cli, patching: ScriptedServer) -> None:
+    cli.run("orchestrate", "Mend add in calc.py", "--yes")
+    assert msgspec.json.decode(cli.run("undo", "--json").stdout) == {"restored": ["calc.py"]}
+
+
+def test_an_executed_replay_that_fails_ends_with_its_error(cli: Cli, answering: ScriptedServer) -> None:
+    run = finished(cli)
+    answering.when(lambda request: True, fail(500))
+    assert cli.run("replay", run, "--execute").returncode == 4
+
+
+def test_an_answer_that_nobody_asked_for_or_that_is_none_is_refused(
+    cli: Cli, patching: ScriptedServer
+) -> None:
+    cli.run("orchestrate", "Mend add in calc.py")
+    refused = cli.run("resume", "--answer", "perhaps")
+    assert refused.returncode == 2
+    assert "Say one of: yes, no." in refused.stderr
+    assert cli.runs()[0]["status"] == "waiting"
+    shown = cli.run("trace")
+    assert "+    return left + right" in shown.stdout
+    assert "--answer yes|no" in shown.stdout
+    cli.run("resume", "--answer", "n")
+    again = cli.run("rerun", "last", "propose.1", "--no-resume")
+    assert again.returncode == 0
+    unasked = cli.run("resume", "--answer", "yes")
+    assert unasked.returncode == 2
+    assert "waits for no answer" in unasked.stderr

@@ -4,12 +4,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from naestro import __version__
 from naestro.types import decode_event
-from tests.support.answers import say_tokens
+from tests.support.answers import fail, say_tokens
 from tests.support.cli import Cli
+from tests.support.hub import Hub
 from tests.support.scripted_server import ScriptedServer
+from tests.support.unprivileged import unprivileged
 from tests.terminal.test_asking import ASKED
 
 
@@ -68,6 +71,71 @@ def test_the_page_loads_nothing_and_runs_nothing_that_a_model_said(
     assert {"svg", "details", "table"} <= set(page.tags)
     refused = cli.run("trace", "--html", str(tmp_path / "no" / "page.html"))
     assert refused.returncode == 2
+
+
+def test_the_page_and_the_step_tell_what_failed_what_was_patched_and_what_was_asked(
+    cli: Cli, patching: ScriptedServer, tmp_path: Path
+) -> None:
+    patching.when(lambda request: request.body["model"] == "beta", fail(500))
+    cli.run("orchestrate", "Mend add in calc.py", "--yes")
+    run = cli.runs()[0]["id"]
+    prompt = tmp_path / "prompt"
+    prompt.write_text("Mend it.")
+    cli.run("undo", run)
+    cli.run("patch", run, "propose.1", "--target", "prompt", "--file", str(prompt), "--resume", "--yes")
+    file = tmp_path / "page.html"
+    cli.run("trace", run, "--html", str(file))
+    page = file.read_text()
+    for words in (
+        "Patch, applied",
+        '<span class="ins">+    return left + right</span>',
+        "prompt patched by cli",
+        "Apply this change to 1 file? <b>yes (by cli)</b>",
+        "attempt 1: ",
+        "dropped",
+        "reads retrieve r1",
+    ):
+        assert words in page
+    step = cli.run("trace", run, "--step", "propose.1").stdout
+    assert "prompt patched by cli:" in step
+    assert "prompt (patched)" in step
+    assert "opened because of propose.1" in cli.run("trace", run, "--step", "adjudicate").stdout
+    assert "engine: The engine beta answered" in cli.run("trace", run, "--step", "propose.2").stdout
+
+
+def test_the_page_of_a_fork_and_of_a_run_without_a_result(
+    cli: Cli, answering: ScriptedServer, tmp_path: Path
+) -> None:
+    cli.run("explain", ASKED)
+    run, file = cli.runs()[0]["id"], tmp_path / "page.html"
+    cli.run("fork", run, "--at", "synthesize")
+    cli.run("trace", "--html", str(file))
+    assert f"forked from {run}" in file.read_text()
+    assert "kept from" in cli.run("trace", "last", "--step", "propose.1").stdout
+    answering.when(lambda request: True, fail(500, "<it broke>"))
+    cli.run("explain", ASKED)
+    cli.run("trace", "--html", str(file))
+    page = file.read_text()
+    assert '<p class="warning">' in page
+    assert "<h2>Answer</h2>" not in page
+    assert "<it broke>" not in page
+
+
+def test_a_killed_call_shows_the_text_that_had_come(
+    cli: Cli, scripted_server: ScriptedServer, tmp_path: Path
+) -> None:
+    scripted_server.otherwise(say_tokens(9, stall_after=3))
+    process = cli.start("explain", ASKED, "--proposers", "1", "--consensus", "judge", "--json")
+    assert process.stdout is not None
+    while '"tokens"' not in process.stdout.readline():
+        pass
+    process.kill()
+    process.communicate(timeout=20)
+    file = tmp_path / "page.html"
+    cli.run("trace", "--html", str(file))
+    assert "0 1 2" in file.read_text()
+    assert "0 1 2" in cli.run("trace", "--step", "propose.1").stdout
+    assert "proposers" in str(cli.events()[0].data)
 
 
 def test_following_ends_with_the_run(cli: Cli, scripted_server: ScriptedServer) -> None:
@@ -169,6 +237,50 @@ def test_uninstall_deletes_only_what_was_asked_for(cli: Cli, answering: Scripted
     assert not cli.home.exists()
 
 
+def test_uninstall_leaves_what_is_not_its_own(cli: Cli) -> None:
+    (cli.home / "letter.txt").write_text("mine")
+    (cli.home / "logs").mkdir()
+    done = cli.run("uninstall", "--data", "--yes")
+    assert [path.name for path in cli.home.iterdir()] == ["letter.txt"]
+    assert f"kept {cli.home}" in done.stdout
+    assert "nothing of Naestro is left" not in done.stdout
+
+
+def test_uninstall_finds_the_settings_where_the_platform_keeps_them(cli: Cli, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    platform = {
+        "NAESTRO_HOME": "",
+        "NAESTRO_CACHE": "",
+        "HOME": str(tmp_path),
+        "XDG_CONFIG_HOME": str(config),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+    shown = cli.run("config", "show", env=platform)
+    assert shown.returncode == 0, shown.stderr
+    file = config / "naestro" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text("[council]\nproposers = 2\n")
+    done = cli.run("uninstall", "--data", "--yes", env=platform)
+    assert f"deleted {file}" in done.stdout
+    assert not file.parent.exists()
+    assert "nothing of Naestro is left but the package" in done.stdout
+
+
+def test_what_cannot_be_deleted_is_told(cli: Cli) -> None:
+    with unprivileged() as folder:
+        home = folder / "home"
+        logs = home / "logs"
+        logs.mkdir(parents=True)
+        (logs / "x.log").write_text("")
+        logs.chmod(0o500)
+        cli.workspace = folder
+        env = {"NAESTRO_HOME": str(home), "NAESTRO_CACHE": str(folder / "cache")}
+        done = cli.run("uninstall", "--data", "--yes", env=env)
+        assert done.returncode == 2
+        assert "cannot be deleted: Permission denied" in done.stderr
+
+
 def test_uninstall_parks_the_run_that_goes_on(cli: Cli, scripted_server: ScriptedServer) -> None:
     scripted_server.otherwise(say_tokens(9, stall_after=3))
     works = cli.start("explain", ASKED)
@@ -197,3 +309,38 @@ def test_help_and_version_answer(cli: Cli) -> None:
     ):
         assert command in helped.stdout
     assert cli.run("explain", "--version").returncode == 2
+    assert cli.run("--version", "runs").stdout == f"naestro {__version__}\n"
+
+
+def test_a_model_that_cannot_be_fetched_is_told(cli: Cli) -> None:
+    env = {"NAESTRO_MODELS__SOURCES": "hub", "NAESTRO_MODELS__HUB_URL": "http://127.0.0.1:9"}
+    done = cli.run("models", "pull", "smollm2-135m", env=env)
+    assert done.returncode == 4
+    assert "smollm2-135m" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.engine
+def test_a_model_that_is_here_is_verified_listed_and_found(cli: Cli, smallest_model: Path) -> None:
+    env = {"NAESTRO_CACHE": str(smallest_model.parents[1])}
+    assert cli.run("models", "pull", "smollm2-135m", env=env).stdout == f"smollm2-135m: {smallest_model}\n"
+    assert cli.run("models", "path", "smollm2-135m", env=env).stdout == f"{smallest_model}\n"
+    line = next(line for line in cli.run("models", "list", env=env).stdout.splitlines() if "smollm2" in line)
+    assert "✓" in line
+
+
+@pytest.mark.engine
+def test_a_model_is_fetched_from_a_hub_and_each_source_is_named(cli: Cli, smallest_model: Path) -> None:
+    with Hub(smallest_model.read_bytes()) as hub:
+        env = {"NAESTRO_MODELS__SOURCES": "hub", "NAESTRO_MODELS__HUB_URL": hub.url}
+        done = cli.run("models", "pull", "smollm2-135m", env=env)
+    assert done.returncode == 0, done.stderr
+    assert "smollm2-135m: " in done.stderr
+    assert Path(cli.env["NAESTRO_CACHE"], "models", "smollm2-135m.gguf").exists()
+
+
+def test_models_that_are_removed_free_their_room(cli: Cli) -> None:
+    models = Path(cli.env["NAESTRO_CACHE"], "models")
+    models.mkdir(parents=True)
+    (models / "smollm2-135m.gguf").write_bytes(b"x" * 2_000_000)
+    assert cli.run("models", "rm", "smollm2-135m").stdout == "smollm2-135m: 2 MB freed\n"

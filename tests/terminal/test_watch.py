@@ -7,12 +7,14 @@ from pathlib import Path
 import anyio
 import pytest
 
+from naestro.errors import InputError
 from naestro.runs.run import Run
 from naestro.terminal.exits import Exit
 from naestro.terminal.watch import Watch, follow, go_on
 from naestro.types import RunStatus
 from tests.client.test_local_client import Flows, asking, client_in, command, until
 from tests.runs.flows import Text
+from tests.terminal.test_text import typing
 
 pytestmark = pytest.mark.anyio
 PLAIN = Watch(is_json=False, is_drawn=False)
@@ -67,3 +69,21 @@ async def test_where_nobody_can_answer_the_run_stays_waiting_and_it_is_said_how_
         assert await go_on(client, run, Watch(is_json=True, is_drawn=False)) == Exit.WAITING
         assert "a diff" not in capsys.readouterr().err
         assert (await client.get(run)).status is RunStatus.WAITING
+
+
+async def test_a_question_about_nothing_is_asked_for_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def named(run: Run) -> Text:
+        name = await run.ask("name", "answer", "Which name?", [])
+        raise InputError(f"There is no {name}.", hint="Take another.")
+
+    flows = Flows()
+    flows.by_text["name"] = named
+    async with client_in(tmp_path, flows) as client:
+        with typing("calc\n"):
+            run = await client.start(command("name"))
+            assert await follow(client, run, Watch(is_json=False, is_drawn=True)) == Exit.USAGE
+    told = capsys.readouterr().err
+    assert "Which name? " in told
+    assert "naestro: There is no calc.\n  Take another." in told

@@ -11,13 +11,18 @@ from naestro.types import (
     Event,
     EventData,
     Fault,
+    InterruptAnswered,
     Origin,
+    PatchUndone,
+    RunCancelled,
+    RunFailed,
     RunResumed,
     RunStarted,
     RunStopped,
     StepFailed,
     StepFinished,
     StepKind,
+    StepPatched,
     StepReopened,
     StepStarted,
     Usage,
@@ -99,6 +104,24 @@ def test_a_failure_and_a_new_revision_say_why() -> None:
     )
 
 
+def test_a_patched_and_a_copied_step_say_so() -> None:
+    story = proposed(begun(), 1, 2)
+    story.at(3, StepPatched("output", DIGEST, DIGEST, DIGEST, "cli"), "propose.1", revision=2)
+    story.at(4, StepFinished(DIGEST, Usage(), 0, copied_from="r0/propose.2/1"), "propose.2")
+    patched = waterfall(story.events).bars[0]
+    assert (patched.label, patched.note) == ("propose.1 r2", "output patched by cli")
+    story.at(5, StepStarted(StepKind.PROPOSE, {}), "propose.2", revision=1)
+    notes = [bar.note for bar in waterfall(story.events).bars]
+    assert notes[1] == "kept from r0/propose.2/1"
+
+
+def test_a_picture_tells_the_route_and_why_a_step_failed() -> None:
+    story = begun().at(1, StepStarted(StepKind.PROPOSE, {}, "alpha", "any engine may"), "propose.1")
+    story.at(2, StepFailed(Fault("engine", "It <broke>."), is_dropped=True), "propose.1")
+    title = "propose.1: dropped, 1.0 s, by alpha (any engine may), It &lt;broke&gt;."
+    assert f"<title>{title}</title>" in svg(waterfall(story.events))
+
+
 def test_the_text_of_a_bar_never_leaves_its_column() -> None:
     fall = waterfall(proposed(proposed(begun(), 0, 0.001), 9.999, 10, "propose.2").events)
     texts = [bar_text(bar, fall.total_ms) for bar in fall.bars]
@@ -122,6 +145,28 @@ def test_usage_tells_cached_tokens_and_cost_only_where_there_are_any() -> None:
     assert usage_words(Usage()) == ""
     assert usage_words(Usage(10, 2)) == "10 + 2 tokens"
     assert usage_words(Usage(10, 2, 8, 0.01)) == "10 + 2 tokens, 8 cached, $0.0100"
+
+
+def test_what_a_person_did_and_what_went_wrong_has_a_line_without_control_characters() -> None:
+    story = begun()
+    story.at(1, RunFailed(Fault("engine", "It \x1b[2Jbroke.")))
+    story.at(2, RunCancelled("Ctrl-C"))
+    story.at(3, StepPatched("prompt", DIGEST, DIGEST, DIGEST, "cli"), "propose.1")
+    story.at(4, StepFailed(Fault("engine", "Later.")), "propose.1")
+    story.at(5, StepFinished(DIGEST, Usage(), 0, copied_from="r0/propose.2/1"), "propose.2")
+    story.at(6, InterruptAnswered("apply", "yes", "cli"))
+    story.at(7, PatchUndone(["a.py"]))
+    story.at(8, StepReopened("retrieve"), "propose.1", revision=2)
+    assert [describe(event) for event in story.events[1:]] == [
+        "the run failed: It [2Jbroke.",
+        "the run was cancelled: Ctrl-C",
+        "propose.1      prompt patched by cli",
+        "propose.1      failed: Later.",
+        "propose.2      kept from r0/propose.2/1",
+        "answered 'yes' by cli",
+        "patch undone in a.py",
+        "propose.1      runs again because of retrieve",
+    ]
 
 
 def test_every_event_that_a_person_should_see_has_a_line() -> None:

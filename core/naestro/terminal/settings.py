@@ -44,8 +44,7 @@ def trust_workspace(folder: Path, *, is_revoked: bool) -> None:
     file = root / "naestro.toml"
     content = file.read_bytes() if file.is_file() else None
     trust(root, content)
-    if content is not None:
-        print(printable(content.decode("utf-8", "replace")))
+    print(printable((content or b"").decode("utf-8", "replace")))
     print(f"{file} is trusted as it is now; when it changes, it must be trusted again")
 
 

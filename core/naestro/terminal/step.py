@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from rich.console import Group
 from rich.text import Text
 
-from naestro.runs.reader import Reader
 from naestro.runs.records import AttemptRecord, CallRecord, RevisionRecord, StepRecord
 from naestro.terminal.plain import seconds, usage_words
 from naestro.terminal.text import printable, readable
@@ -14,11 +13,9 @@ from naestro.types import Digest
 Artifact = Callable[[Digest], bytes]
 
 
-def step_text(step: StepRecord, reader: Reader) -> Group:
-    """Everything recorded of `step`, oldest revision first."""
-    return Group(
-        *(line for revision in step.revisions for line in _revision(step, revision, reader.artifact))
-    )
+def step_text(step: StepRecord, artifact: Artifact) -> Group:
+    """Everything recorded of `step`, oldest revision first. `artifact` gives recorded blobs."""
+    return Group(*(line for revision in step.revisions for line in _revision(step, revision, artifact)))
 
 
 def _revision(step: StepRecord, revision: RevisionRecord, artifact: Artifact) -> Iterator[Text]:

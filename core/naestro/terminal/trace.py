@@ -19,6 +19,7 @@ from naestro.terminal.exits import Exit
 from naestro.terminal.plain import PIPE_WIDTH, JsonPrinter, seconds, usage_words, wide_console
 from naestro.terminal.questions import question_lines
 from naestro.terminal.store import open_store
+from naestro.terminal.text import one_line
 from naestro.terminal.waterfall import Bar, Waterfall, waterfall
 from naestro.types import Delta, Event, RunInfo, RunStatus, Tokens, encode
 
@@ -73,7 +74,7 @@ def table(
     for bar in fall.bars:
         cells = _cells(bar, fall.total_ms, max(1, width - _other_width(fall)))
         grid.add_row(*(cells[name] for name in columns))
-    notes = [Text(f"{bar.label}: {bar.note}", style="dim") for bar in fall.bars if bar.note]
+    notes = [Text(f"{bar.label}: {one_line(bar.note)}", style="dim") for bar in fall.bars if bar.note]
     return Group(_title(info, fall), grid, *notes)
 
 
@@ -136,7 +137,7 @@ def _show_step(reader: Reader, info: RunInfo, name: str, *, as_json: bool) -> No
         return
     from naestro.terminal.step import step_text
 
-    wide_console().print(step_text(record, reader), soft_wrap=True)
+    wide_console().print(step_text(record, reader.artifact), soft_wrap=True)
 
 
 def _write_page(reader: Reader, info: RunInfo, html: Path) -> None:
