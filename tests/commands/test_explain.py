@@ -127,6 +127,15 @@ async def test_a_target_that_cannot_be_read_fails_the_run_with_one_sentence(
     assert scripted_server.chats == []
 
 
+@pytest.mark.parametrize("target", ["calc.add", "numbers", "How does asyncio.run and/or gone.py matter?"])
+async def test_what_may_be_a_name_or_a_sentence_need_not_be_a_file(
+    tmp_path: Path, scripted_server: ScriptedServer, target: str
+) -> None:
+    async with desk_in(tmp_path, council(proposers=1), scripted_server.base_url) as desk:
+        done = await desk.run("explain", text=target)
+    assert done.status is RunStatus.FINISHED
+
+
 async def test_text_in_a_file_stays_data_that_cannot_close_its_fence(
     tmp_path: Path, scripted_server: ScriptedServer
 ) -> None:

@@ -22,12 +22,15 @@ async def explain(run: Run, kit: Kit) -> CouncilResult:
     """
     sitting = Sitting.open(run, kit)
     task = Task.of(run.started.task)
-    context = await retrieve(sitting, task, _question(task), must_exist=True)
+    is_target = len(task.words.split()) < QUESTION_WORDS
+    context = await retrieve(sitting, task, _question(task, is_target), must_exist=is_target)
     return await deliberate(sitting, context, "answer")
 
 
-def _question(task: Task) -> str:
-    """The target as a task for the roles."""
-    if len(task.words.split()) >= QUESTION_WORDS:
-        return task.words
-    return f"Explain {task.words}: what it is for, how it works, and which parts matter."
+def _question(task: Task, is_target: bool) -> str:
+    """The task for the roles."""
+    return (
+        f"Explain {task.words}: what it is for, how it works, and which parts matter."
+        if is_target
+        else task.words
+    )

@@ -8,6 +8,7 @@ refuses them.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import PurePosixPath
 
 import anyio.to_thread
 
@@ -148,7 +149,9 @@ def _named_files(workspace: Workspace, task: Task, must_exist: bool) -> Iterator
     seen: set[str] = set()
     rules = workspace.ignores()
     wanted = [(Named(path=path), True) for path in task.files]
-    wanted += [(named, must_exist and _is_path(named.path)) for named in named_ranges(task.words)[:NAMES_MAX]]
+    endings = {PurePosixPath(path).suffix for path in workspace.files()} if must_exist else set[str]()
+    for named in named_ranges(task.words)[:NAMES_MAX]:
+        wanted.append((named, must_exist and _is_file_name(named.path, endings)))
     for named, is_needed in wanted:
         for file in _read_named(workspace, rules, named.path, is_needed):
             if file.path not in seen and named.start <= len(file.lines):
@@ -193,6 +196,11 @@ def _readable(workspace: Workspace, rules: Ignores, path: str) -> TextFile | Non
     except WorkspaceError:
         return None
     return file if file.text.strip() else None
+
+
+def _is_file_name(word: str, endings: set[str]) -> bool:
+    """Whether a word can only be meant as a file: `Workspace.read` is a name, `gone.py` is not, where others end so."""
+    return "/" in word or word == "." or PurePosixPath(word).suffix in endings - {""}
 
 
 def _is_path(word: str) -> bool:
