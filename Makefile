@@ -26,8 +26,8 @@ DEMO_TASK ?= What does the journal promise when the process is killed?
 DEMO_FILE ?= core/naestro/runs/journal.py
 
 demo: $(STAMP) ## a council of local models answers a question about this repository
-	@$(BIN)/python -m naestro models pull $(DEMO_MODEL)
-	@$(BIN)/python -m naestro orchestrate --engine $(DEMO_MODEL) "$(DEMO_TASK)" $(DEMO_FILE)
+	@$(BIN)/python -m naestro models pull qwen2.5-coder-0.5b qwen2.5-coder-1.5b
+	@$(BIN)/python -m naestro run docs/examples/demo.toml
 
 test: $(STAMP) ## all tests, with coverage measured
 	@rm -f .coverage .coverage.* coverage.xml
