@@ -85,12 +85,21 @@ async def test_an_answer_without_any_valid_citation_says_so(
     assert [evidence.detail for evidence in result.evidence] == ["none given"]
 
 
-async def test_an_answer_cut_at_the_token_limit_says_so(
-    tmp_path: Path, scripted_server: ScriptedServer
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("- (calc.py:4): it adds\n- (calc.py:6): and th", "- (calc.py:4): it adds"),
+        ("It adds (calc.py:4)\nand th", "It adds (calc.py:4)\nand th"),
+        ("- (calc.py:4): it a", "- (calc.py:4): it a"),
+    ],
+)
+async def test_an_answer_cut_at_the_token_limit_loses_its_last_point_and_says_so(
+    tmp_path: Path, scripted_server: ScriptedServer, text: str, shown: str
 ) -> None:
-    scripted_server.otherwise(say("(calc.py:4-6): it adds", finish_reason="length"))
+    scripted_server.otherwise(say(text, finish_reason="length"))
     async with desk_in(tmp_path, council(proposers=1), scripted_server.base_url) as desk:
         result = await (await desk.run("explain", text="calc.py")).result()
+    assert result.answer == shown
     assert "cut at the token limit" in result.warnings[0]
 
 

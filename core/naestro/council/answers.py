@@ -15,6 +15,7 @@ from naestro.council.sitting import Sitting
 from naestro.council.verdict import Candidate, CouncilResult, Finding, Verdict
 
 NOTHING_CITED = "The answer cites no line that exists: nothing in it was checked against the files."
+CUT = "The text was cut at the token limit, and an unfinished last point left out."
 
 
 async def conclude(
@@ -28,7 +29,7 @@ async def conclude(
     winner = winner_of(verdict, candidates)
     report, warnings = winner.report, [f"Given with less: {loss}" for loss in sitting.losses]
     if winner.is_cut:
-        warnings.append("The text was cut at the token limit; raise max_tokens of the role for more.")
+        warnings.append(CUT)
     common = CouncilResult(
         answer="",
         evidence=report.evidence,
@@ -51,7 +52,8 @@ def _as_change(common: CouncilResult, winner: Candidate) -> CouncilResult:
 async def _as_answer(
     sitting: Sitting, common: CouncilResult, winner: Candidate, known: list[str]
 ) -> CouncilResult:
-    cited = await cite(sitting.kit.workspace, _once(winner.text.strip()), known)
+    text = _once(winner.text.strip())
+    cited = await cite(sitting.kit.workspace, _finished(text) if winner.is_cut else text, known)
     nothing = [] if cited.citations else [NOTHING_CITED]
     return msgspec.structs.replace(
         common,
@@ -60,6 +62,12 @@ async def _as_answer(
         citations_removed=len(cited.removed),
         warnings=[*common.warnings, *nothing],
     )
+
+
+def _finished(text: str) -> str:
+    """A list without its last point, which was cut; any other text as it is."""
+    before, _, last = text.rpartition("\n")
+    return before.rstrip() if before and last.lstrip().startswith(("-", "*", "(")) else text
 
 
 def _once(text: str) -> str:
