@@ -326,7 +326,7 @@ def trace(
     """Show a run as a waterfall of steps, with engines, tokens, cached tokens, time and cost."""
     from naestro.terminal.trace import show_trace
 
-    _finish(show_trace(run, is_following=follow, html=html, step=step, as_json=as_json))
+    raise typer.Exit(show_trace(run, is_following=follow, html=html, step=step, as_json=as_json))
 
 
 @runs_app.callback()

@@ -149,7 +149,9 @@ def test_a_killed_process_loses_no_step_and_resume_makes_no_call_twice(
     answering.when(lambda request: "response_format" in request.body, say_tokens(9, stall_after=1))
     process = cli.start("explain", ASKED)
     answering.wait_until(lambda: len(answering.chats) == 3)
-    answering.wait_until(lambda: any("critique.1/" in getattr(event.data, "call", "") for event in cli.events()))
+    answering.wait_until(
+        lambda: any("critique.1/" in getattr(event.data, "call", "") for event in cli.events())
+    )
     process.kill()
     process.communicate(timeout=20)
     assert cli.runs()[0]["status"] == "stopped"

@@ -16,7 +16,7 @@ def test_the_diff_is_shown_before_a_yes_and_what_was_typed_before_it_does_not_co
 ) -> None:
     patching.then(say_tokens(9, stall_after=3))
     with cli.at_terminal("orchestrate", "Mend add in calc.py") as screen:
-        drawn = screen.wait_for("● propose.1")
+        drawn = screen.wait_for("● propose.")
         assert "✓ retrieve" in drawn
         screen.type("yes\n")
         patching.release()
@@ -56,7 +56,7 @@ def test_ctrl_c_at_the_question_cancels_and_the_question_comes_back_with_resume(
 def test_following_draws_the_run_and_goes_on_through_its_question(cli: Cli, patching: ScriptedServer) -> None:
     patching.then(say_tokens(9, stall_after=3))
     with cli.at_terminal("orchestrate", "Mend add in calc.py", columns=60) as screen:
-        screen.wait_for("● propose.1")
+        screen.wait_for("● propose.")
         with cli.at_terminal("trace", "--follow", columns=150) as follower:
             follower.wait_for(": 0 1 2")
             patching.release()

@@ -219,8 +219,10 @@ def test_the_doctor_names_what_is_wrong(cli: Cli, scripted_server: ScriptedServe
     assert {"name", "is_ok", "detail", "hint"} <= set(checks[0])
     config = cli.home / "config.toml"
     config.write_text(config.read_text().replace(scripted_server.base_url, "http://127.0.0.1:9/v1"))
+    (cli.workspace / "naestro.toml").write_text("[embedded]\nllama_server = '/bin/false'\n")
     ill = cli.run("doctor")
     assert ill.returncode == 1
+    assert "! " in ill.stderr
     assert "✗" in ill.stdout
 
 

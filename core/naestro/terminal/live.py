@@ -11,9 +11,9 @@ from rich.text import Text
 
 from naestro.runs.history import History
 from naestro.runs.records import StepState
+from naestro.terminal.chart import table
 from naestro.terminal.plain import describe
 from naestro.terminal.text import printable
-from naestro.terminal.trace import table
 from naestro.types import Delta, Event, Notice, RunInfo, Tokens, Usage
 
 REFRESH_PER_S = 6

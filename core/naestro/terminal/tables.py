@@ -3,7 +3,6 @@
 from rich.table import Table
 from rich.text import Text
 
-from naestro.runs.retention import prune
 from naestro.terminal.exits import Exit
 from naestro.terminal.plain import print_json, usage_words, wide_console
 from naestro.terminal.store import open_store, open_writer
@@ -56,6 +55,8 @@ async def prune_runs(
     *, keep_days: float | None, max_size_mb: float | None, is_dry: bool, as_json: bool
 ) -> int:
     """Delete ended runs by age or size, by default as the settings say."""
+    from naestro.runs.retention import prune
+
     async with open_writer("naestro runs prune") as (journal, settings):
         days = keep_days if keep_days is not None else (settings.journal.keep_days or None)
         size = int(max_size_mb * MIB) if max_size_mb is not None else settings.journal.max_size_bytes
