@@ -8,7 +8,7 @@ import time
 
 from bench.row import RESULTS, Row, write
 
-BENCHES = ("start", "journal", "step", "overhead", "prefix", "recovery")
+BENCHES = ("start", "journal", "step", "overhead", "prefix", "recovery", "memory")
 
 
 def main() -> int:

@@ -6,13 +6,13 @@ twenty rows.
 """
 
 import sqlite3
-import tempfile
 import time
 from pathlib import Path
 
 import anyio
 
 from bench.row import Row, row
+from bench.stand import own_folder
 from naestro.runs.journal import Draft, Journal, open_journal
 from naestro.types import Notice, Origin, RunStarted, encode
 
@@ -24,8 +24,8 @@ TEXT = "a sentence about what happened, about as long as most events are in a re
 
 def measure() -> list[Row]:
     """Ratios pair by pair, and the plain figures."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        ours, bare = anyio.run(_rounds, Path(folder))
+    with own_folder() as folder:
+        ours, bare = anyio.run(_rounds, folder)
     ratios = [a / b for a, b in zip(ours, bare, strict=True)]
     return [
         row(

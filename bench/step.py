@@ -1,6 +1,5 @@
 """A durable step with nothing in it: both events, the output and the sync to disk."""
 
-import tempfile
 import time
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import anyio
 
 from bench.journal import started
 from bench.row import Row, row
+from bench.stand import own_folder
 from naestro.runs.attempt import Attempt
 from naestro.runs.execution import execute
 from naestro.runs.journal import open_journal
@@ -23,8 +23,8 @@ class Nothing(Value, frozen=True):
 
 def measure() -> list[Row]:
     """Milliseconds a step, one after the other in one run."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        samples = anyio.run(_steps, Path(folder))
+    with own_folder() as folder:
+        samples = anyio.run(_steps, folder)
     return [
         row(
             "step: empty durable step",
