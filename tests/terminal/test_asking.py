@@ -229,6 +229,8 @@ def test_candidates_are_judged(cli: Cli, answering: ScriptedServer, tmp_path: Pa
     done = cli.run("judge", ASKED, str(tmp_path / "a.txt"), str(tmp_path / "b.txt"))
     assert done.returncode == 0, done.stderr
     assert "verdict: propose." in done.stdout
+    assert f"propose.1 is {tmp_path / 'a.txt'}, propose.2 is {tmp_path / 'b.txt'}" in done.stdout
+    assert f"propose.2      given as {tmp_path / 'b.txt'}" in done.stderr
 
 
 def test_a_run_from_a_file_takes_its_settings(cli: Cli, answering: ScriptedServer) -> None:

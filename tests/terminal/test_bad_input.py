@@ -120,6 +120,9 @@ def test_a_damaged_page_is_told_on_one_line_by_readers_and_the_owner(
         done = cli.run(*arguments)
         assert_told(done, 5, "is damaged", "Move the file away")
         assert len(done.stderr.splitlines()) == 2
+    doctor = cli.run("doctor")
+    assert doctor.returncode == 1
+    assert "✗ journal" in doctor.stdout
     assert file.read_bytes() == content
 
 

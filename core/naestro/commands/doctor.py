@@ -22,9 +22,10 @@ from naestro.engines.engine import Engine
 from naestro.engines.fetch import installed, models_folder
 from naestro.engines.llama_server import choose_program
 from naestro.engines.shelf import Shelf
-from naestro.errors import NaestroError
+from naestro.errors import JournalCorrupt, NaestroError
 from naestro.runs.database import FILE_NAME
 from naestro.runs.lock import is_held, read_holder
+from naestro.runs.reader import open_reader
 from naestro.types import Value
 
 PYTHON_MIN = (3, 11)
@@ -141,8 +142,13 @@ def check_disk(name: str, folder: Path, min_bytes: int = DISK_MIN_BYTES) -> Chec
 
 
 def check_journal(folder: Path) -> Check:
-    """The journal's size, and who holds it; being held is no fault."""
+    """The journal's size, who holds it (which is no fault), and whether it is sound where nobody does."""
     path = folder / FILE_NAME
+    if not is_held(folder):
+        with open_reader(folder) as reader:
+            found = reader.damage()
+        if found:
+            return Check("journal", False, " ".join(found[0].split()), JournalCorrupt.default_hint)
     size = gigabytes(path.stat().st_size) if path.is_file() else "none yet"
     held = f", held by {read_holder(folder) or 'another process'}" if is_held(folder) else ""
     return Check("journal", True, f"{size}{held}")

@@ -24,7 +24,9 @@ WorkspaceOption = Annotated[
         "--workspace", "-C", help="Folder to work in; its workspace is found from there.", show_default="."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: events one a line, lists as one document.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON alone on stdout: one event, row or answer a line.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes where the run asks before it writes.")]
 Proposers = Annotated[int | None, typer.Option("--proposers", min=1, max=16, help="How many propose.")]
 Consensus = Annotated[

@@ -130,6 +130,8 @@ def _step_words(data: EventData) -> str | None:
     match data:
         case types.StepStarted(engine=str()):
             return f"asks {data.engine}" + (f" ({data.route})" if data.route else "")
+        case types.StepStarted() if data.route:
+            return data.route
         case types.StepFinished(copied_from=None):
             facts = filter(None, [usage_words(data.usage), seconds(data.duration_ms)])
             return f"done: {', '.join(facts)}"

@@ -1,6 +1,6 @@
 """What a run came to, for a reader: warnings first, then the answer, the patch, the verdict and who disagreed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from rich.console import Console, RenderableType
@@ -10,23 +10,35 @@ from rich.text import Text
 
 from naestro.council.verdict import CERTAINTY_TEXT, CouncilResult
 from naestro.terminal.text import printable
+from naestro.types import Json
 
 MAX_DISSENT = 5
 """Voices shown here; the trace has all of them."""
 
 
-def show_result(recorded: bytes) -> None:
-    """Print a recorded result on stdout: drawn in a terminal, as plain text elsewhere."""
+class _Given(msgspec.Struct):
+    name: str
+
+
+def show_result(recorded: bytes, task: Mapping[str, Json]) -> None:
+    """Print the recorded result of `task` on stdout: drawn in a terminal, as plain text elsewhere."""
     result = msgspec.json.decode(recorded, type=CouncilResult)
+    names = given_names(task)
     console = Console()
     if not console.is_terminal:
-        print("\n".join(plain_lines(result)))
+        print("\n".join(plain_lines(result, names)))
         return
-    for part in _parts(result):
+    for part in _parts(result, names):
         console.print(part)
 
 
-def plain_lines(result: CouncilResult) -> Iterator[str]:
+def given_names(task: Mapping[str, Json]) -> str:
+    """Which candidate came from which file, where a person gave them; empty where models proposed."""
+    given = msgspec.convert(task.get("candidates", []), list[_Given])
+    return ", ".join(f"propose.{number} is {printable(one.name)}" for number, one in enumerate(given, 1))
+
+
+def plain_lines(result: CouncilResult, names: str = "") -> Iterator[str]:
     """The result as lines of plain text."""
     for warning in result.warnings:
         yield f"! {printable(warning)}"
@@ -35,10 +47,10 @@ def plain_lines(result: CouncilResult) -> Iterator[str]:
         yield ""
         yield printable(result.patch)
     yield ""
-    yield from _footer(result)
+    yield from _footer(result, names)
 
 
-def _parts(result: CouncilResult) -> Iterator[RenderableType]:
+def _parts(result: CouncilResult, names: str) -> Iterator[RenderableType]:
     for warning in result.warnings:
         yield Text(f"! {printable(warning)}", style="yellow")
     yield Text()
@@ -47,10 +59,10 @@ def _parts(result: CouncilResult) -> Iterator[RenderableType]:
         yield Text()
         yield Syntax(printable(result.patch), "diff", background_color="default")
     yield Text()
-    yield Text("\n".join(_footer(result)), style="dim")
+    yield Text("\n".join(_footer(result, names)), style="dim")
 
 
-def _footer(result: CouncilResult) -> Iterator[str]:
+def _footer(result: CouncilResult, names: str) -> Iterator[str]:
     if result.citations:
         yield "cites " + ", ".join(f"{c.path}:{c.start}-{c.end}" for c in result.citations)
     if result.citations_removed:
@@ -58,6 +70,8 @@ def _footer(result: CouncilResult) -> Iterator[str]:
     verdict = result.verdict
     yield f"verdict: {verdict.winner}, {verdict.certainty.value}: {CERTAINTY_TEXT[verdict.certainty]}"
     yield f"  {printable(verdict.method)}"
+    if names:
+        yield f"  {names}"
     if verdict.is_tie:
         yield f"  tied: {', '.join(verdict.tied)}"
     for piece in result.evidence:

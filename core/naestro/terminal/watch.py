@@ -201,7 +201,7 @@ async def _end(client: Client, run: str, watch: Watch) -> int:
     info = await client.get(run)
     match info.status:
         case RunStatus.FINISHED:
-            await _show_result(client, info.id, watch)
+            await _show_result(client, info, watch)
         case RunStatus.FAILED if info.fault is not None:
             print(f"naestro: {one_line(info.fault.message)}\n  {one_line(info.fault.hint)}", file=sys.stderr)
             _say(f"  `naestro trace {info.id}` shows the run, `naestro resume {info.id}` tries again.")
@@ -225,14 +225,15 @@ async def _show_waiting(client: Client, run: str, watch: Watch) -> None:
     _say("\n".join(question_lines(history, payloads.__getitem__)).lstrip())
 
 
-async def _show_result(client: Client, run: str, watch: Watch) -> None:
+async def _show_result(client: Client, info: RunInfo, watch: Watch) -> None:
     if watch.is_json:
         return
     from naestro.terminal.result import show_result
 
-    finished = next(e.data for e in reversed(await client.history(run)) if isinstance(e.data, RunFinished))
-    show_result(await client.artifact(finished.result))
-    _say(f"`naestro trace {run}` shows how it came to that.")
+    events = await client.history(info.id)
+    finished = next(event.data for event in reversed(events) if isinstance(event.data, RunFinished))
+    show_result(await client.artifact(finished.result), info.task)
+    _say(f"`naestro trace {info.id}` shows how it came to that.")
 
 
 def _say(words: str) -> None:
