@@ -20,11 +20,6 @@ $(STAMP): requirements/dev.txt pyproject.toml tools/venv.sh
 	@tools/venv.sh $(VENV) requirements/dev.txt
 	@touch $@
 
-# One small model sits on every seat, so that the answer comes soon on two cores and without a GPU.
-DEMO_MODEL ?= qwen2.5-coder-0.5b
-DEMO_TASK ?= What does the journal promise when the process is killed?
-DEMO_FILE ?= core/naestro/runs/journal.py
-
 demo: $(STAMP) ## a council of local models answers a question about this repository
 	@$(BIN)/python -m naestro models pull qwen2.5-coder-0.5b qwen2.5-coder-1.5b
 	@$(BIN)/python -m naestro run docs/examples/demo.toml
