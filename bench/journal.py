@@ -1,18 +1,20 @@
 """Events appended per second, twenty runs at once, against bare `sqlite3` inserts in equal batches.
 
-Both write the same rows at full sync into the same folder, in turn. Each of the twenty runs waits until its event is
-durable before it appends the next, so the journal's group commit has twenty to share; the bare inserts commit every
-twenty rows.
+Both write rows of the same text at full sync into a file of their own in the same folder, in turn, and write the log
+back to the file as rarely. Each of the twenty runs waits until its event is durable before it appends the next, so the
+journal's group commit has twenty to share; the bare inserts commit every twenty rows.
 """
 
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import anyio
 
 from bench.row import Row, row
 from bench.stand import own_folder
+from naestro.runs.database import make_durable
 from naestro.runs.journal import Draft, Journal, open_journal
 from naestro.types import Notice, Origin, RunStarted, encode
 
@@ -43,10 +45,11 @@ def measure() -> list[Row]:
 async def _rounds(folder: Path) -> tuple[list[float], list[float]]:
     ours: list[float] = []
     bare: list[float] = []
-    async with open_journal(folder / "home", holder="bench") as journal:
-        for number in range(ROUNDS + 1):
-            ours.append(await _append(journal))
-            bare.append(_insert(folder / f"bare-{number}.db"))
+    with closing(_bare(folder / "bare.db")) as connection:
+        async with open_journal(folder / "home", holder="bench") as journal:
+            for number in range(ROUNDS + 1):
+                ours.append(await _append(journal))
+                bare.append(_insert(connection, number))
     return ours[1:], bare[1:]
 
 
@@ -64,32 +67,27 @@ async def _events_of(journal: Journal, run: str) -> None:
         await journal.write(run, Draft(Notice(TEXT)))
 
 
-def _insert(path: Path) -> float:
+def _bare(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+    make_durable(connection)
     connection.execute(
         "CREATE TABLE events (number INTEGER PRIMARY KEY, run TEXT, seq INTEGER, time TEXT, type TEXT, data TEXT)"
     )
     connection.execute("CREATE UNIQUE INDEX by_run ON events (run, seq)")
+    return connection
+
+
+def _insert(connection: sqlite3.Connection, number: int) -> float:
+    insert = "INSERT INTO events (run, seq, time, type, data) VALUES (?, ?, ?, ?, ?)"
+    runs = [f"01jdrun{number:03}{run:016}" for run in range(RUNS)]
     began = time.perf_counter()
     for seq in range(EVENTS):
         connection.execute("BEGIN IMMEDIATE")
-        for run in range(RUNS):
-            connection.execute(
-                "INSERT INTO events (run, seq, time, type, data) VALUES (?, ?, ?, ?, ?)",
-                (
-                    f"01jdrun{run:019}",
-                    seq,
-                    "2026-01-31T12:00:00.123Z",
-                    "notice",
-                    encode(Notice(TEXT)).decode(),
-                ),
-            )
+        for run in runs:
+            row = (run, seq, "2026-01-31T12:00:00.123Z", "notice", encode(Notice(TEXT)).decode())
+            connection.execute(insert, row)
         connection.execute("COMMIT")
-    passed = time.perf_counter() - began
-    connection.close()
-    return RUNS * EVENTS / passed
+    return RUNS * EVENTS / (time.perf_counter() - began)
 
 
 def started() -> RunStarted:
