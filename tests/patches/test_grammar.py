@@ -102,6 +102,9 @@ def test_what_can_be_read_in_two_ways_or_was_cut_off_is_refused_with_its_line(te
         "```python:a/b.py\nx = 1\n```",
         "~~~~ title='a/b.py'\nx = 1\n~~~~~\n",
         "  ```python path=a/b.py\nx = 1\n  ```",
+        "The whole file:\n```python\n# a/b.py\nx = 1\n```",
+        "```js\n// File: a/b.py\nx = 1\n```",
+        "```html\n<!-- a/b.py -->\nx = 1\n```",
     ],
 )
 def test_a_fence_below_a_path_or_with_one_is_a_whole_file(text: str) -> None:
@@ -136,6 +139,9 @@ def test_fences_inside_a_whole_file_are_its_text() -> None:
         "```\nx = 1\n```",
         "Example\n```\nx\n```",
         "```python\nnever closed",
+        "```python\n# a comment\nx = 1\n```",
+        "```python\n# word\n```",
+        "```\n```",
         "Title\n=======\ntext",
     ],
 )

@@ -16,6 +16,9 @@ _DIVIDE = re.compile(r"^(={5,9})\s*$")
 _CLOSE = re.compile(r"^(>{5,9}) ?REPLACE>?\s*$", re.IGNORECASE)
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*([^`]*)$")
 _FENCE_PATH = re.compile(r"^(?:path|file|filename|title)=[\"']?([^\"']+)[\"']?$", re.IGNORECASE)
+_COMMENT_PATH = re.compile(
+    r"^(?:#|//|--|/\*|<!--) ?(?:file(?:name)?|path)?:? ?([\w./-]+) ?(?:\*/|-->)?$", re.IGNORECASE
+)
 _LABEL = re.compile(
     r"^(?:#{1,6}|//|--|[-*]|\d+[.)])\s+|^(?:new |the )?(?:file|path|filename)\s*:\s*", re.IGNORECASE
 )
@@ -139,14 +142,17 @@ class _Scanner:
             self._wrapper = fence
             self._at += 1
             return None
-        path = named or self._file_above(start)
         end = self._end_of_fence(start, fence)
+        path = named or self._file_above(start)
+        inside = None if path or end is None else _path_in_comment(self.lines[start + 1])
         if end is None and path is None:
             self._at += 1
             return None
         if end is None:
             raise _malformed(start, "begins a file whose fence is not closed; it may have been cut off")
         self._at = end + 1
+        if inside:
+            return WholeFile(inside, list(self.lines[start + 2 : end]), start + 1)
         return WholeFile(path, list(self.lines[start + 1 : end]), start + 1) if path else None
 
     def _wraps_block(self, start: int) -> bool:
@@ -219,6 +225,12 @@ def _path_in_info(info: str) -> str | None:
             return named[1]
     first = words[0].rpartition(":")[2] if words else ""
     return first if looks_like_path(first) else None
+
+
+def _path_in_comment(line: str) -> str | None:
+    """A path that is all of a comment: many models begin a code block with it."""
+    found = _COMMENT_PATH.match(line)
+    return found[1] if found and looks_like_path(found[1]) else None
 
 
 def _closes(line: str, fence: str) -> bool:
