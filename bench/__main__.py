@@ -1,4 +1,7 @@
-"""`python -m bench [NAME …]`: run the benches, print a table, write `bench/results/latest.json`."""
+"""`python -m bench [NAME …]`: run the benches, print a table, write `bench/results/latest.json`.
+
+Only the rows of the benches that ran are written anew.
+"""
 
 import importlib
 import os
@@ -25,9 +28,8 @@ def main() -> int:
         rows += importlib.import_module(f"bench.{name}").measure()
         print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     print_table(rows)
-    if len(names) == len(BENCHES):
-        write(rows, machine())
-        print(f"written to {RESULTS.relative_to(RESULTS.parents[2])}", file=sys.stderr)
+    write(rows, machine(), BENCHES)
+    print(f"written to {RESULTS.relative_to(RESULTS.parents[2])}", file=sys.stderr)
     return 0
 
 

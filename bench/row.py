@@ -47,8 +47,24 @@ def row(
     return Row(name, median, unit, goal, is_met, (min(samples), max(samples)), len(samples), against)
 
 
-def write(rows: Sequence[Row], machine: dict[str, str]) -> None:
-    """Keep `rows` in `bench/results/latest.json`."""
+def write(rows: Sequence[Row], machine: dict[str, str], order: Sequence[str]) -> None:
+    """Keep `rows` in `bench/results/latest.json`, with the rows there of benches that did not run now.
+
+    A row belongs to the bench that its name begins with; `order` is that of the benches.
+    """
+    ran = {_bench(r.name) for r in rows}
+    kept = [r for r in _written() if _bench(r["name"]) not in ran]
+    document = {
+        "machine": machine,
+        "rows": sorted([*kept, *map(asdict, rows)], key=lambda r: order.index(_bench(r["name"]))),
+    }
     RESULTS.parent.mkdir(exist_ok=True)
-    document = {"machine": machine, "rows": [asdict(r) for r in rows]}
     RESULTS.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _bench(name: str) -> str:
+    return name.partition(":")[0]
+
+
+def _written() -> list[dict]:
+    return json.loads(RESULTS.read_text())["rows"] if RESULTS.exists() else []
