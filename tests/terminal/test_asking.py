@@ -253,14 +253,15 @@ def test_the_output_survives_a_reader_that_goes_away(cli: Cli, answering: Script
     assert "Traceback" not in done.stderr
 
 
-def test_an_output_that_nobody_reads_ends_the_command_quietly(cli: Cli) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_nobody_reads_ends_the_command_quietly(cli: Cli, unbuffered: str) -> None:
     reads, writes = os.pipe()
     os.close(reads)
     done = subprocess.run(
         cli.command(["runs"]),
         stdout=writes,
         stderr=subprocess.PIPE,
-        env=cli.env,
+        env={**cli.env, "PYTHONUNBUFFERED": unbuffered},
         cwd=cli.workspace,
         check=False,
     )

@@ -39,6 +39,7 @@ def test_the_trace_shows_each_step_with_engine_tokens_and_time(cli: Cli, answeri
     assert "alpha" in line
     assert "━" in line
     assert " s " in line
+    assert cli.run("trace", "--follow").stdout == shown.stdout
     narrow = cli.run("trace", env={"COLUMNS": "70"})
     assert max(map(len, narrow.stdout.splitlines())) <= 140
 
