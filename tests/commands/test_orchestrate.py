@@ -16,7 +16,7 @@ from tests.council.desk import (
     CRITIC,
     JUDGE,
     PATCH,
-    PROPOSE_EITHER,
+    PROPOSE_CHANGE,
     SOURCE,
     SYNTHESIZE_CHANGE,
     Desk,
@@ -45,7 +45,7 @@ def source(desk: Desk) -> str:
 def proposing(server: ScriptedServer, *patches: str) -> None:
     """The proposers answer these patches, one after the other."""
     texts = iter(patches)
-    server.when(PROPOSE_EITHER, lambda _: next(texts))
+    server.when(PROPOSE_CHANGE, lambda _: next(texts))
 
 
 async def test_equal_patches_end_early_and_a_yes_applies_the_change(
@@ -256,7 +256,7 @@ async def test_a_run_that_waits_for_a_yes_goes_on_after_a_restart_without_a_call
 
 
 async def test_a_replay_changes_no_file(tmp_path: Path, scripted_server: ScriptedServer) -> None:
-    scripted_server.when(PROPOSE_EITHER, PATCH)
+    scripted_server.when(PROPOSE_CHANGE, PATCH)
     async with desk_in(tmp_path, council(), scripted_server.base_url) as desk:
         run = await desk.start("orchestrate", TASK)
         await desk.answering(run, "orchestrate", "no")
@@ -341,9 +341,10 @@ async def test_a_merged_candidate_that_fails_its_checks_is_out(
 async def test_answers_fall_behind_where_most_proposals_change_files(
     tmp_path: Path, scripted_server: ScriptedServer
 ) -> None:
-    proposing(scripted_server, "I do not know (calc.py:1).", PATCH)
+    texts = iter(["I do not know (calc.py:1).", PATCH])
+    scripted_server.when("If the task asks for a change", lambda _: next(texts))
     async with desk_in(tmp_path, council(), scripted_server.base_url) as desk:
-        run = await desk.start("orchestrate", TASK)
+        run = await desk.start("orchestrate", {"text": "The sum in calc.py is wrong"})
         status = await desk.answering(run, "orchestrate", "no")
         done = await desk.done(run, status)
         verdict = await done.verdict()

@@ -48,7 +48,7 @@ PATCH = """calc.py
 FLOWS = {"orchestrate": orchestrate.orchestrate, "explain": explain.explain, "judge": judge.judge}
 JUDGE, CRITIC = "You are the judge", "You are the critic"
 PROPOSE, SYNTHESIZE = "Answer the task with 2 to 4", "Write the one best answer"
-PROPOSE_EITHER, SYNTHESIZE_CHANGE = "If the task asks for a change", "Write the one best change"
+PROPOSE_CHANGE, SYNTHESIZE_CHANGE = "Make the change that the task asks for", "Write the one best change"
 
 QUICK = CouncilSettings(proposers=2, critics=1, judges=1)
 

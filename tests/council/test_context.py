@@ -254,17 +254,19 @@ class TestTasks:
     """What a person typed."""
 
     @pytest.mark.parametrize(
-        ("text", "is_question"),
+        ("text", "wants"),
         [
-            ("Why?", True),
-            ("Explain a.py", True),
-            ("add a flag", False),
-            ("Rename it, ok?", True),
-            ("where is x", True),
+            ("Why?", "answer"),
+            ("Explain a.py", "answer"),
+            ("where is x", "answer"),
+            ("Rename it, ok?", "answer"),
+            ("add a flag", "change"),
+            ("Fix: it fails", "change"),
+            ("The parser fails on empty lists", "either"),
         ],
     )
-    def test_a_question_is_told_by_its_form(self, text: str, is_question: bool) -> None:
-        assert Task(text=text).is_question is is_question
+    def test_what_a_task_wants_is_told_by_its_form(self, text: str, wants: str) -> None:
+        assert Task(text=text).wants == wants
 
     def test_names_of_files_are_read_with_their_lines(self) -> None:
         assert named_ranges("see `a/b.py:3-9`, c.py#L4-L6 (d.py:2). ...") == [

@@ -138,7 +138,7 @@ async def test_a_line_of_the_changed_file_can_be_cited(
 ) -> None:
     longer = PATCH.replace("    return left + right", "    both = left, right\n    return sum(both)")
     patches = [PATCH, longer]
-    scripted_server.when("If the task asks for a change", lambda _: patches.pop())
+    scripted_server.when("Make the change that the task asks for", lambda _: patches.pop())
     scripted_server.when(CRITIC, findings({**FAULT, "line": 7}, {**FAULT, "proposal": "B", "line": 7}))
     scripted_server.when("Write the one best change", PATCH)
     async with desk_in(tmp_path, council(), scripted_server.base_url) as desk:

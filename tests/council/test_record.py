@@ -47,7 +47,9 @@ async def decided(desk: Desk, server: ScriptedServer, reply: str) -> str:
     server.when(CRITIC, findings())
     server.when("Write the one best change", "no change")
     server.when(JUDGE, choose_text("right + left"))
-    server.when("If the task asks for a change", lambda chat: PATCH if chat.body["seed"] % 2 else OTHER)
+    server.when(
+        "Make the change that the task asks for", lambda chat: PATCH if chat.body["seed"] % 2 else OTHER
+    )
     run = await desk.start("orchestrate", TASK, seed=two_seeds(desk))
     await desk.answering(run, "orchestrate", reply)
     return run

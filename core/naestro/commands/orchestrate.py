@@ -20,5 +20,5 @@ async def orchestrate(run: Run, kit: Kit) -> CouncilResult:
     sitting = Sitting.open(run, kit)
     task = Task.of(run.started.task)
     context = await retrieve(sitting, task, task.words)
-    result = await deliberate(sitting, context, "answer" if task.is_question else "either")
+    result = await deliberate(sitting, context, task.wants)
     return await apply_on_yes(sitting, result)

@@ -7,7 +7,6 @@ workspace. No model is asked here.
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import Literal
 
 import anyio.to_thread
 
@@ -16,15 +15,12 @@ from naestro.council.execute import Evidence, ExecutionReport, execute_candidate
 from naestro.council.ladder import CITATIONS, why_out
 from naestro.council.patches import has_patch
 from naestro.council.sitting import Sitting, side_by_side
-from naestro.council.verdict import MERGED, Candidate, Proposal
+from naestro.council.verdict import MERGED, Candidate, Proposal, Wants
 from naestro.errors import NoProposal, WorkspaceError
 from naestro.policy.workspace import Workspace
 from naestro.runs.attempt import Attempt
 from naestro.runs.run import StepSpec
 from naestro.types import StepKind
-
-Wants = Literal["answer", "change", "either"]
-"""What a command takes from a proposer."""
 
 
 async def examine(

@@ -33,7 +33,7 @@ FOLDER_FILES_MAX = 8
 """Files of a named folder that are shown, each by its head and definitions."""
 ROOM_MIN_TOKENS = 48
 """A span in less room than this says nothing."""
-INSTRUCTION_TOKENS = 320
+INSTRUCTION_TOKENS = 400
 """Room for the longest instruction of a role, the patch format included."""
 NAMES_MAX = 40
 """Words of a task that are tried as file names."""

@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from naestro.council.adjudicate import adjudicate
 from naestro.council.answers import conclude
 from naestro.council.budget import ANSWER_TOKENS_MAX
-from naestro.council.candidates import Wants, examine, examine_merged
+from naestro.council.candidates import examine, examine_merged
 from naestro.council.consensus import agree
 from naestro.council.context import Context
 from naestro.council.critique import critique
 from naestro.council.ladder import other_kind
-from naestro.council.patches import PATCH_FORMAT
 from naestro.council.prefix import Prefix, build_prefix
 from naestro.council.propose import Ask, propose
 from naestro.council.roles import Role, instruction
 from naestro.council.sitting import Sitting
 from naestro.council.synthesize import synthesize
-from naestro.council.verdict import Candidate, CouncilResult, Finding
+from naestro.council.verdict import Candidate, CouncilResult, Finding, Wants
 
 WORDS_MIN, WORDS_MAX = 40, 110
 WORDS_PER_TOKEN = 0.4
@@ -98,5 +97,6 @@ def _ask(stage: Stage, act: str, wants: Wants) -> Ask:
     most = stage.sitting.role(Role.PROPOSER if act == "propose" else Role.SYNTHESIZER).max_tokens
     words = max(WORDS_MIN, min(WORDS_MAX, int(most * WORDS_PER_TOKEN)))
     first, second = stage.context.examples
-    text = instruction(f"{act}_{wants}", words=str(words), example=first, second=second, format=PATCH_FORMAT)
+    form = instruction("change_form", path=next(iter(stage.context.paths), "src/main.py"))
+    text = instruction(f"{act}_{wants}", words=str(words), example=first, second=second, format=form)
     return Ask(text, min(most, ANSWER_TOKENS_MAX) if wants == "answer" else most)

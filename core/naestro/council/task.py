@@ -7,6 +7,7 @@ import re
 
 import msgspec
 
+from naestro.council.verdict import Wants
 from naestro.errors import InputError
 from naestro.types import Json, Value
 
@@ -15,6 +16,12 @@ QUESTION_WORDS = frozenset({
     "what", "when", "where", "which", "who", "whose", "why",
 })  # fmt: skip
 """A task that begins with one of these asks for words, not for a change."""
+CHANGE_WORDS = frozenset({
+    "add", "allow", "change", "convert", "correct", "create", "delete", "drop", "extend", "extract", "fix", "handle",
+    "implement", "let", "make", "mend", "move", "optimise", "optimize", "refactor", "remove", "rename", "replace",
+    "rewrite", "simplify", "speed", "split", "support", "turn", "update", "use", "write",
+})  # fmt: skip
+"""A task that begins with one of these asks for a change."""
 _TARGET = re.compile(r"(?P<path>[^\s:#]+)(?::|#L)(?P<start>\d+)(?:-L?(?P<end>\d+))?")
 
 
@@ -43,10 +50,12 @@ class Task(Value, frozen=True):
         return self.text.strip() or self.target.strip()
 
     @property
-    def is_question(self) -> bool:
-        """Whether it asks for an answer in words, as far as its form tells."""
+    def wants(self) -> Wants:
+        """What it asks for, as far as its form tells: a small model that is offered both makes neither."""
         first = self.words.split(maxsplit=1)[0].strip(",.:").lower()
-        return self.words.endswith("?") or first in QUESTION_WORDS
+        if self.words.endswith("?") or first in QUESTION_WORDS:
+            return "answer"
+        return "change" if first in CHANGE_WORDS else "either"
 
     @classmethod
     def of(cls, raw: dict[str, Json]) -> "Task":

@@ -14,6 +14,8 @@ from naestro.policy.changes import Change
 from naestro.types import Value
 
 Kind = Literal["answer", "change"]
+Wants = Literal["answer", "change", "either"]
+"""What a command takes from a proposer."""
 Severity = Literal["blocker", "major", "minor"]
 MERGED = "merged"
 """The name of the candidate that the synthesizer wrote."""
