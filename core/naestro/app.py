@@ -111,9 +111,14 @@ def _with_local_models(settings: Settings) -> Settings:
 async def _open_flow(
     journal: Journal, shelf: Shelf, limiters: dict[int, anyio.CapacityLimiter], started: RunStarted
 ) -> AsyncGenerator[Flow]:
-    """The flow of a recorded run with its kit, made from the settings that the run was started with."""
+    """The flow of a recorded run with its kit, made from the settings that the run was started with.
+
+    Isolation counts as it is now, too: a run that was started without it sends nothing out when it goes on under it.
+    """
     settings = settings_from_journal(started.settings)
     workspace = Workspace(Path(started.workspace))
+    if load_settings(workspace.root, is_trusted=is_trusted, is_strict=False).settings.isolated:
+        settings = settings.model_copy(update={"isolated": True})
     roles = settings.roles
     preferences = {
         "proposer": roles.proposer.engines,

@@ -53,7 +53,10 @@ def _is_allowed(path: KeyPath, value: object, others: Entries) -> bool:
             path[0] != "engines" or len(path) == 1
         )  # an empty table sets nothing; under `engines` it is an engine
     if _matches(path, ("roles", "*", "engines")):
-        return isinstance(value, list) and not any(name in value for name in _elsewhere(others))
+        elsewhere = _elsewhere(others)  # an empty list takes every engine, these too
+        return isinstance(value, list) and not (
+            any(name in value for name in elsewhere) if value else elsewhere
+        )
     return any(_matches(path, allowed) for allowed in UNTRUSTED_MAY_SET)
 
 

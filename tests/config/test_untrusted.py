@@ -56,6 +56,7 @@ def test_a_harmless_file_counts_without_trust(load: Load) -> None:
         ('[roles.judge]\nengines = ["cloud"]', "roles.judge.engines"),
         ('[roles.judge]\nengines = ["local", "cloud"]', "roles.judge.engines"),
         ('[roles.judge]\nengines = "cloud"', "roles.judge.engines"),
+        ("[roles.judge]\nengines = []", "roles.judge.engines"),
         ("[roles.judge]\nengines = [{a = 1}, []]\n[journal]\nkeep_days = 1", "journal.keep_days"),
         ("council = 1", "council"),
         ("[engines.a]", "engines.a"),

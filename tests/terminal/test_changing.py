@@ -193,3 +193,19 @@ def test_an_answer_that_nobody_asked_for_or_that_is_none_is_refused(
     unasked = cli.run("resume", "--answer", "yes")
     assert unasked.returncode == 2
     assert "waits for no answer" in unasked.stderr
+
+
+def test_a_run_that_goes_on_under_isolation_sends_nothing_out(
+    cli: Cli, scripted_server: ScriptedServer
+) -> None:
+    config = cli.home / "config.toml"
+    config.write_text(
+        config.read_text().replace("127.0.0.1", "0.0.0.0")
+    )  # leads here, is no loopback address
+    scripted_server.otherwise(fail(500))
+    assert cli.run("explain", "What does calc.py do?").returncode != 0
+    asked = len(scripted_server.chats)
+    resumed = cli.run("resume", "last", env={"NAESTRO_ISOLATED": "1"})
+    assert "Isolation mode forbids the engine" in resumed.stderr
+    assert asked
+    assert len(scripted_server.chats) == asked
