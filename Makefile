@@ -29,7 +29,7 @@ test: $(STAMP) ## all tests, with coverage measured
 	$(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0 $(PYTEST_ARGS)
 
 fast: $(STAMP) ## the tests that need no model and take no five seconds
-	$(BIN)/python -m pytest -m "not engine and not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not engine and not slow" $(PYTEST_ARGS)
 
 check: test check-rest ## all tests and all other checks
 
