@@ -11,7 +11,7 @@ import time
 
 from bench.row import RESULTS, Row, write
 
-BENCHES = ("start", "journal", "step", "overhead", "prefix", "recovery", "memory")
+BENCHES = ("start", "journal", "step", "overhead", "engine", "prefix", "recovery", "memory")
 
 
 def main() -> int:

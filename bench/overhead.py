@@ -4,11 +4,6 @@ A whole run goes through the real client: journal, council, engine adapter. Its 
 byte for byte, with nothing but httpx2, in the run's own order (`council.Straight`). Both go to the same scripted engine
 in a process of its own, which streams at a real engine's pace and gives the same answers to both; they go in turn, and
 who goes first changes. A first pair, which imports and connects, counts for nothing.
-
-Once, to inform, the same with the real embedded engine. There the straight calls go through the engine's own class, so
-that both use its slots and its prefix cache alike; each side has a server of its own, just started and warmed by the
-same short run, so that both begin with the same cache. One pair of some tens of seconds on a shared machine says
-little: the scripted engine is the measure.
 """
 
 import json
@@ -19,8 +14,6 @@ import anyio
 import httpx2
 
 from bench.council import Made, Send, Straight, council
-from bench.real import SETTINGS as REAL
-from bench.real import by_embedded, fetch, own_engine
 from bench.row import Row, row
 from bench.stand import Stand, own_stand, scripted_engine
 from naestro.app import open_client
@@ -48,10 +41,7 @@ class Pair:
 def measure() -> list[Row]:
     """The shares and the milliseconds a step, pair by pair."""
     with own_stand() as stand, scripted_engine(stand) as engine:
-        rows = anyio.run(_measure, engine.base_url, stand)
-    fetch()
-    with own_stand() as stand:
-        return [*rows, anyio.run(_real, stand)]
+        return anyio.run(_measure, engine.base_url, stand)
 
 
 async def _measure(base_url: str, stand: Stand) -> list[Row]:
@@ -102,28 +92,6 @@ def _rows(pairs: Sequence[Pair], first: Made) -> list[Row]:
         row("overhead: processor time a step", cpu, "ms", against="the same calls by httpx2 alone"),
         row("overhead: once, in a process's first run", once, "ms", against="its later runs"),
     ]
-
-
-async def _real(stand: Stand) -> Row:
-    """One run and its calls on the real engine."""
-    async with open_client("bench") as client:
-        short = await council(client, stand, {**REAL, "council": {"proposers": 1}}, "What is this file for?")
-        made = await council(client, stand, REAL)
-    async with own_engine(stand) as engine:
-        send = by_embedded(engine)
-        await Straight(short.calls, send).run()
-        straight = await Straight(made.calls, send).run()
-    same = sum(call.text == straight.texts[name] for name, call in made.calls.items())
-    against = (
-        f"the same {len(made.calls)} calls through the engine's class, {straight.wall_s:.0f} s; "
-        f"{same} answers were the same, the others differ in length too"
-    )
-    return row(
-        "overhead: share, smollm2-135m, once",
-        [(made.wall_s / straight.wall_s - 1) * 100],
-        "%",
-        against=against,
-    )
 
 
 def by_httpx2(http: httpx2.AsyncClient, base_url: str) -> Send:
