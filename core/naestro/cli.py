@@ -101,6 +101,12 @@ def _folder(workspace: Path | None) -> Path:
     return folder
 
 
+def _places(workspace: Path | None, names: list[str] | None) -> list[str]:
+    from naestro.terminal.places import from_root
+
+    return from_root(_folder(workspace), names or [])
+
+
 def _version(is_asked: bool) -> None:
     if is_asked:
         print(f"naestro {__version__}")
@@ -135,7 +141,7 @@ def orchestrate(
 ) -> None:
     """Ask the council: models propose, criticise, merge and judge; a patch is applied only after a yes."""
     settings = settings_of(proposers=proposers, consensus=consensus, engines=engine)
-    wanted: dict[str, Json] = {"text": text_of(task), "files": list(files or [])}
+    wanted: dict[str, Json] = {"text": text_of(task), "files": _places(workspace, files)}
     _start("orchestrate", wanted, workspace, settings, seed=seed, yes=yes, as_json=as_json)
 
 
@@ -154,7 +160,8 @@ def explain(
 ) -> None:
     """Explain a part of the code base, with citations; changes nothing."""
     settings = settings_of(proposers=proposers, consensus=consensus, engines=engine)
-    wanted: dict[str, Json] = {"text": text_of(target), "files": list(files or [])}
+    (text,) = _places(workspace, [text_of(target)])
+    wanted: dict[str, Json] = {"text": text, "files": _places(workspace, files)}
     _start("explain", wanted, workspace, settings, seed=seed, yes=False, as_json=as_json)
 
 

@@ -88,6 +88,7 @@ def test_a_running_step_grows_until_now() -> None:
     fall = waterfall(story.events, now="2026-01-31T12:00:05.000Z")
     assert fall.bars[0].duration_ms == 4000
     assert fall.bars[0].state is StepState.RUNNING
+    assert waterfall(story.events, is_left=True).bars[0].state is StepState.INTERRUPTED
 
 
 def test_a_failure_and_a_new_revision_say_why() -> None:

@@ -10,7 +10,7 @@ from naestro.runs.records import StepState
 from naestro.terminal.plain import PIPE_WIDTH, seconds, usage_words
 from naestro.terminal.text import one_line
 from naestro.terminal.waterfall import Bar, Waterfall, waterfall
-from naestro.types import Event, RunInfo
+from naestro.types import Event, RunInfo, RunStatus
 
 BAR_WIDTH = 28
 BAR_WIDTH_MIN = 8
@@ -31,7 +31,7 @@ def table(
     info: RunInfo, events: Sequence[Event], *, width: int = PIPE_WIDTH, now: str | None = None
 ) -> RenderableType:
     """The waterfall of a run as a table of at most `width` characters; the bars give way where it is narrow."""
-    fall = waterfall(events, now=now)
+    fall = waterfall(events, now=now, is_left=info.status is RunStatus.STOPPED)
     columns = _columns(fall, width)
     grid = Table(box=None, pad_edge=False)
     for name in columns:

@@ -18,14 +18,15 @@ from naestro.terminal.picture import svg
 from naestro.terminal.plain import seconds, usage_words
 from naestro.terminal.text import readable
 from naestro.terminal.waterfall import Waterfall, waterfall
-from naestro.types import Digest, Event, RunInfo
+from naestro.types import Digest, Event, RunInfo, RunStatus
 
 Artifact = Callable[[Digest], bytes]
 
 
 def page(info: RunInfo, events: Sequence[Event], artifact: Artifact) -> str:
     """The page of a run. `artifact` gives recorded blobs."""
-    history, fall = History.of(events), waterfall(events)
+    history = History.of(events)
+    fall = waterfall(events, is_left=info.status is RunStatus.STOPPED)
     title = f"{info.command} {info.id}"
     body = [
         *_header(info, fall),

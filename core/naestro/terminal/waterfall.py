@@ -5,7 +5,7 @@ axis, so that a run that waited a week is still readable.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from naestro.runs.history import History, between_ms
@@ -49,6 +49,9 @@ class Waterfall:
     usage: Usage
 
 
+_LEFT = {StepState.RUNNING: StepState.INTERRUPTED}
+
+
 class _Axis:
     """Wall-clock times to milliseconds of work since the run began."""
 
@@ -67,11 +70,16 @@ class _Axis:
         return max(0, between_ms(self._origin, time) - idle)
 
 
-def waterfall(events: Sequence[Event], *, now: str | None = None) -> Waterfall:
-    """The waterfall of a run's `events`, in order and at least one; `now` extends the bars of what still runs."""
+def waterfall(events: Sequence[Event], *, now: str | None = None, is_left: bool = False) -> Waterfall:
+    """The waterfall of a run's `events`, in order and at least one; `now` extends the bars of what still runs.
+
+    `is_left` says that the owner went away without a word, so that nothing runs.
+    """
     history, axis = History.of(events), _Axis(events)
     end = max(axis.end, axis.at(now)) if now is not None else axis.end
     bars = [_bar(step, axis, end) for step in history.steps.values() if step.kind is not None]
+    if is_left:
+        bars = [replace(bar, state=_LEFT.get(bar.state, bar.state)) for bar in bars]
     return Waterfall(bars, end, history.usage)
 
 
