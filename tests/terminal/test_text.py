@@ -27,7 +27,17 @@ def test_control_characters_and_halves_of_characters_are_left_out() -> None:
     assert one_line("a\n  b\tc") == "a b c"
     assert one_line("abcdef", 4) == "abc…"
     assert readable(b'{"a":[1]}') == '{\n  "a": [\n    1\n  ]\n}'
-    assert readable(b"plain \xff\x1b") == "plain \ufffd"
+    assert readable(b"plain \xff\x1b") == "plain \ufffd<U+001B>"
+
+
+def test_a_change_that_is_asked_about_hides_no_character() -> None:
+    diff = "+++ b/a\u202eyp.b\n@@ -1 +1 @@\n-a\r\n+a\u200b\rb\r\n"
+    seen = "+++ b/a<U+202E>yp.b\n@@ -1 +1 @@\n-a\n+a<U+200B><U+000D>b\n"
+    assert readable(diff.encode()) == seen
+    verdict = Verdict(
+        winner="propose.1", certainty=Certainty.AGREED, method="All agree.", consensus="majority"
+    )
+    assert seen in plain_lines(CouncilResult(answer="It mends.", patch=diff, verdict=verdict))
 
 
 def test_an_answer_is_an_option_or_the_only_one_that_begins_so() -> None:

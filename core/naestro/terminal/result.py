@@ -9,7 +9,7 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from naestro.council.verdict import CERTAINTY_TEXT, CouncilResult
-from naestro.terminal.text import printable
+from naestro.terminal.text import printable, visible
 from naestro.types import Json
 
 MAX_DISSENT = 5
@@ -45,7 +45,7 @@ def plain_lines(result: CouncilResult, names: str = "") -> Iterator[str]:
     yield printable(result.answer)
     if result.patch:
         yield ""
-        yield printable(result.patch)
+        yield visible(result.patch)
     yield ""
     yield from _footer(result, names)
 
@@ -57,7 +57,7 @@ def _parts(result: CouncilResult, names: str) -> Iterator[RenderableType]:
     yield Markdown(printable(result.answer))
     if result.patch:
         yield Text()
-        yield Syntax(printable(result.patch), "diff", background_color="default")
+        yield Syntax(visible(result.patch), "diff", background_color="default")
     yield Text()
     yield Text("\n".join(_footer(result, names)), style="dim")
 

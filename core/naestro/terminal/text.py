@@ -8,6 +8,15 @@ def printable(text: str) -> str:
     return "".join(char for char in text if char in "\n\t" or (char.isprintable() or char == " "))
 
 
+def visible(text: str) -> str:
+    r"""`text` as `printable` gives it, but with what that leaves out written as `<U+202E>`.
+
+    For a change that a person says yes to: no character of it may be hidden. A line's `\r\n` counts as its end.
+    """
+    ended = text.replace("\r\n", "\n")
+    return "".join(char if printable(char) else f"<U+{ord(char):04X}>" for char in ended)
+
+
 def one_line(text: str, max_chars: int | None = None) -> str:
     """`text` on one line, cut with an ellipsis where it is longer than `max_chars`."""
     line = " ".join(printable(text).split())
@@ -15,9 +24,9 @@ def one_line(text: str, max_chars: int | None = None) -> str:
 
 
 def readable(data: bytes) -> str:
-    """Recorded bytes for a reader: JSON indented, text as it is."""
+    """Recorded bytes for a reader: JSON indented, text as it is, nothing hidden."""
     try:
         text = msgspec.json.format(data, indent=2).decode()
     except (msgspec.DecodeError, UnicodeDecodeError):
         text = data.decode("utf-8", "replace")
-    return printable(text)
+    return visible(text)
