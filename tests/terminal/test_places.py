@@ -33,6 +33,13 @@ def test_names_are_seen_from_the_root_and_words_are_left(tmp_path: Path) -> None
     ]
 
 
+def test_a_link_keeps_its_name_and_one_that_goes_round_is_left(tmp_path: Path) -> None:
+    (tmp_path / "naestro.toml").write_text("")
+    (tmp_path / ".env").symlink_to("naestro.toml")
+    (tmp_path / "round").symlink_to("round")
+    assert from_root(tmp_path, ["./.env:1", "./round"]) == [".env:1", "./round"]
+
+
 def test_a_file_is_explained_from_its_own_folder(cli: Cli, answering: ScriptedServer) -> None:
     (cli.workspace / "naestro.toml").write_text("")
     cli.workspace /= "below"

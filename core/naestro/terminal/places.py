@@ -1,5 +1,6 @@
 """Places in the workspace as a person types them, from where they stand, turned into what the council reads."""
 
+import os
 from pathlib import Path
 
 from naestro.policy.workspace import Workspace
@@ -17,10 +18,11 @@ def from_root(folder: Path, names: list[str]) -> list[str]:
 def _from_root(root: Path, folder: Path, name: str) -> str:
     path, colon, lines = name.partition(":")
     try:
-        place = (folder / path).resolve()
+        place = Path(os.path.normpath(Path(os.path.realpath(folder)) / path))
         is_file = place.is_file()
     except (OSError, ValueError):
         return name
-    if not is_file or not place.is_relative_to(root.resolve()):
+    if not is_file or not place.is_relative_to(root):
         return name
-    return place.relative_to(root.resolve()).as_posix() + colon + lines
+    # A link keeps its own name, which the rules of the workspace are to see.
+    return place.relative_to(root).as_posix() + colon + lines
