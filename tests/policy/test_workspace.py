@@ -232,3 +232,13 @@ def test_no_name_leads_outside_or_fails_in_another_way(workspace: Workspace, pat
     assert target.is_relative_to(workspace.root)
     with pytest.raises(NaestroError):
         workspace.read(path)
+
+
+def test_a_path_deeper_than_any_tree_is_refused_and_not_listed(workspace: Workspace) -> None:
+    with pytest.raises(UnreadableFile, match="more than 100 folders deep"):
+        workspace.admit("d/" * 3000 + "a.py")
+    for depth in (100, 101):
+        folder = workspace.root / ("d/" * depth)
+        folder.mkdir(parents=True)
+        (folder / "a.py").touch()
+    assert list(workspace.files()) == ["d/" * 100 + "a.py", "naestro.toml"]

@@ -23,6 +23,9 @@ SETTINGS_NAME = "naestro.toml"
 FILE_SIZE_MAX = 1024 * 1024
 """Bytes: a larger file is data or generated, and would fill every engine's context."""
 
+FOLDERS_MAX = 100
+"""Folders above one file: no person's tree is deeper, and a model's path may be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
@@ -140,6 +143,8 @@ class Workspace:
 
 def refusal(path: str, ignores: Ignores, *, is_folder: bool = False) -> str | None:
     """Why the rules of names keep `path` (relative) out, or None."""
+    if path.count("/") > FOLDERS_MAX:
+        return f"it lies more than {FOLDERS_MAX} folders deep"
     if any(part.lower() == ".git" for part in path.split("/")):
         return "it belongs to git"
     pattern = secret_name(path)
