@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -184,6 +185,14 @@ def test_a_write_protected_file_is_refused_before_anything_is_written(files: Wor
     with pytest.raises(PatchConflict, match="write-protected"):
         execute(planned)
     assert picture(files.root) == seen
+
+
+def test_a_workspace_that_is_gone_is_told(tmp_path: Path) -> None:
+    workspace = Workspace.find(tmp_path)
+    change = Change(path="new/a.py", before_sha256=None, after="x\n")
+    shutil.rmtree(tmp_path)
+    with pytest.raises(PatchConflict, match="is gone"):
+        plan(workspace, [change])
 
 
 def test_a_folder_without_permission_is_refused_before_anything_is_written() -> None:

@@ -249,6 +249,10 @@ def _refuse_protected(workspace: Workspace, path: str) -> None:
     while is_writable is None and inner.name:
         is_writable = _is_writable(workspace, inner.parent.as_posix(), inner.name, path)
         inner = inner.parent
+    if is_writable is None:
+        raise PatchConflict(
+            f"The workspace {workspace.root} is gone.", hint="Nothing was written. Put the folder back first."
+        )
     if not is_writable:
         raise PatchConflict(
             f"{path} is write-protected, or its folder is.",
