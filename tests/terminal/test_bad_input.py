@@ -9,7 +9,7 @@ from tests.support.answers import say_tokens
 from tests.support.cli import Cli
 from tests.support.scripted_server import ScriptedServer
 from tests.support.unprivileged import unprivileged
-from tests.terminal.conftest import SOURCE
+from tests.terminal.conftest import PATCH, SOURCE
 from tests.terminal.test_asking import ASKED
 
 
@@ -26,6 +26,17 @@ def test_a_task_larger_than_every_context_is_told_with_both_sizes(
     done = cli.run("explain", "-", input_text="word " * 200_000)
     assert_told(done, 4, "needs about", "holds 8192", "naestro resume")
     assert scripted_server.chats == []
+
+
+def test_a_patch_that_leaves_the_workspace_is_told_in_one_sentence(
+    cli: Cli, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.otherwise(PATCH.replace("calc.py", "../calc.py"))
+    (cli.workspace.parent / "calc.py").write_text(SOURCE)
+    told = cli.run("orchestrate", "Mend add in calc.py", "--yes")
+    assert_told(told, 4, f"../calc.py lies outside the workspace {cli.workspace}.\n")
+    assert "..\n" not in told.stderr
+    assert (cli.workspace.parent / "calc.py").read_text() == SOURCE
 
 
 def test_a_task_comes_from_standard_input(cli: Cli, answering: ScriptedServer) -> None:

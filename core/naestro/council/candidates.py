@@ -37,7 +37,9 @@ async def examine(
         if candidate.report.is_out:
             await sitting.run.notice(f"{candidate.name} is out: {why_out(candidate)}", "warning")
     if all(candidate.report.is_out for candidate in candidates):
-        raise NoProposal(f"No proposal can be used. {candidates[0].name}: {why_out(candidates[0])}.")
+        raise NoProposal(
+            f"No proposal can be used. {candidates[0].name}: {why_out(candidates[0]).rstrip('.')}."
+        )
     return candidates
 
 
