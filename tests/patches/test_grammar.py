@@ -3,7 +3,8 @@
 import pytest
 
 from naestro.council.patch_grammar import Block, WholeFile, path_of, scan
-from naestro.council.patches import PATCH_FORMAT, has_patch
+from naestro.council.patches import has_patch
+from naestro.council.roles import instruction
 from naestro.errors import PatchMalformed
 
 BODY = "<<<<<<< SEARCH\nold\n=======\nnew\n>>>>>>> REPLACE\n"
@@ -16,8 +17,8 @@ def block(text: str) -> Block:
     return parts[0]
 
 
-def test_the_format_that_prompts_show_is_the_format_that_is_read() -> None:
-    assert block(PATCH_FORMAT).path == "path/of/the/file.py"
+def test_the_form_that_prompts_show_is_the_form_that_is_read() -> None:
+    assert block(instruction("change_form", path="src/main.py")).path == "src/main.py"
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,7 @@ def test_an_excerpt_of_a_file_is_a_quotation_and_no_patch(workspace: Workspace, 
         "...existing code unchanged",
         "# … the remaining methods",
         "/* ... */",
+        "...",
         "<!-- ... -->",
     ],
 )
@@ -125,6 +126,23 @@ def test_an_ellipsis_that_is_code_or_was_there_before_is_kept(workspace: Workspa
     assert after(workspace, "a.py\n```\n# ... rest\nclass A:\n    ...\n```") == {
         "a.py": "# ... rest\nclass A:\n    ...\n"
     }
+
+
+def test_a_part_of_a_long_file_does_not_take_the_place_of_the_whole(
+    workspace: Workspace, write: Write
+) -> None:
+    write("a.py", "".join(f"line {n}\n" for n in range(12)))
+    with pytest.raises(PatchMalformed, match="most of the file is missing"):
+        parse_patch("a.py\n```\nline 3\nchanged\nline 5\n```", workspace.read)
+
+
+def test_a_file_may_be_shortened_or_written_anew(workspace: Workspace, write: Write) -> None:
+    lines = [f"line {n}" for n in range(12)]
+    write("a.py", "\n".join(lines) + "\n")
+    for new in (["changed", *lines[:6]], ["new"] * 8, ["line 1", "changed"] * 3 + lines[:5]):
+        assert after(workspace, "\n".join(["a.py", "```", *new, "```"])) == {"a.py": "\n".join(new) + "\n"}
+    write("short.py", "a\nb\nc\n")
+    assert after(workspace, "short.py\n```\nx\n```") == {"short.py": "x\n"}
 
 
 def test_a_patch_that_changes_nothing_is_no_proposal(workspace: Workspace, write: Write) -> None:

@@ -6,6 +6,7 @@ ignored or secret file is met. Nothing is written here: `policy.changes` does th
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -16,24 +17,16 @@ from naestro.policy.changes import Change
 from naestro.policy.text import TextFile
 from naestro.types import Value
 
-PATCH_FORMAT = """\
-Write each change like this: the file's path on its own line, then a block.
-
-path/of/the/file.py
-<<<<<<< SEARCH
-lines of the file as they are now, without line numbers
-=======
-the lines that take their place
->>>>>>> REPLACE
-
-The SEARCH lines must be copied exactly and occur only once in the file; keep them few. Leave SEARCH empty to make a
-new file. Write one block for each place that changes."""
-"""What a prompt says about the format; short, since models of half a billion parameters have to follow it."""
+KEPT_SHARE_MIN = 0.5
+"""Of the lines of a file, how many a whole new one has to keep when it is so much shorter: small models that are asked
+for a file often write the one function that they changed, and the rest would be lost."""
+CHECKED_LINES_MIN = 12
+"""Lines of a file from which that is asked; a shorter one may well be written anew."""
 
 _COMMENT = r"(?:#|//|/\*|--|<!--|;|%)"
 _LEFT_OUT = r"\(?(?:the )?(?:rest|existing|remaining|other|previous|same|unchanged)\b.*"
 _PLACEHOLDER = re.compile(
-    rf"^\s*(?:{_COMMENT}\s*(?:\.{{3}}|…)\s*(?:{_LEFT_OUT}|\*/|-->)?|(?:\.{{3}}|…)\s*{_LEFT_OUT})\s*$",
+    rf"^\s*(?:{_COMMENT}\s*(?:\.{{3}}|…)\s*(?:{_LEFT_OUT}|\*/|-->)?|(?:\.{{3}}|…)\s*{_LEFT_OUT})\s*$|^(?:\.{{3}}|…)\s*$",
     re.IGNORECASE,
 )
 """A line that stands for lines that the model left out."""
@@ -143,6 +136,11 @@ class _Drafts:
                 f"{draft.path}: a line stands for lines that were left out: {left_out.strip()!r}.",
                 hint="Write the file whole, or use a SEARCH/REPLACE block.",
             )
+        if _loses_most(part.lines, old):
+            raise PatchMalformed(
+                f"{draft.path}: most of the file is missing from its new text.",
+                hint="Write the file whole, or use a SEARCH/REPLACE block.",
+            )
         draft.text = draft.text or ""
         draft.put(part.lines)
 
@@ -179,6 +177,14 @@ def _is_within(part: Sequence[str], whole: Sequence[str]) -> bool:
     """Whether `part` stands in `whole` as it is; an empty one does not count."""
     size = len(part)
     return size > 0 and any(list(whole[at : at + size]) == list(part) for at in range(len(whole) - size + 1))
+
+
+def _loses_most(new: Sequence[str], old: Sequence[str]) -> bool:
+    """Whether `new` is no rewriting of a long file but a small part of it."""
+    before, after = (Counter(line.strip() for line in lines if line.strip()) for lines in (old, new))
+    kept = (before & after).total()
+    is_small = len(new) < (1 - KEPT_SHARE_MIN) * len(old)
+    return len(old) >= CHECKED_LINES_MIN and is_small and kept < KEPT_SHARE_MIN * before.total()
 
 
 def _refuse_unwritable(text: str) -> None:
