@@ -73,6 +73,16 @@ def test_where_nobody_sits_the_run_waits_and_a_later_answer_goes_on(
     assert len(patching.chats) == asked
 
 
+def test_a_yes_that_comes_too_late_writes_nothing_and_says_so_by_its_exit_code(
+    cli: Cli, patching: ScriptedServer
+) -> None:
+    assert cli.run("orchestrate", "Mend add in calc.py").returncode == 3
+    (cli.workspace / "calc.py").write_text("mine = 1\n")
+    late = cli.run("resume", "--answer", "yes")
+    assert late.returncode == 6, late.stderr
+    assert (cli.workspace / "calc.py").read_text() == "mine = 1\n"
+
+
 def test_a_no_leaves_the_files_alone(cli: Cli, patching: ScriptedServer) -> None:
     cli.run("orchestrate", "Mend add in calc.py")
     done = cli.run("resume", "--answer", "no")

@@ -54,7 +54,7 @@ def _parts(result: CouncilResult, names: str) -> Iterator[RenderableType]:
     for warning in result.warnings:
         yield Text(f"! {printable(warning)}", style="yellow")
     yield Text()
-    yield Markdown(printable(result.answer))
+    yield Markdown(printable(result.answer), hyperlinks=False)
     if result.patch:
         yield Text()
         yield Syntax(visible(result.patch), "diff", background_color="default")

@@ -17,7 +17,7 @@ from naestro.client.api import Client, Command
 from naestro.errors import InputError, RunStateError
 from naestro.runs.history import History
 from naestro.terminal.asking import ask, colour_diff, option_of
-from naestro.terminal.exits import exit_for_fault, exit_for_status
+from naestro.terminal.exits import Exit, exit_for_fault, exit_for_status
 from naestro.terminal.plain import JsonPrinter, PlainPrinter, Printer
 from naestro.terminal.questions import Question, question_lines, waiting
 from naestro.terminal.text import one_line, readable
@@ -201,7 +201,7 @@ async def _end(client: Client, run: str, watch: Watch) -> int:
     info = await client.get(run)
     match info.status:
         case RunStatus.FINISHED:
-            await _show_result(client, info, watch)
+            return await _end_finished(client, info, watch)
         case RunStatus.FAILED if info.fault is not None:
             print(f"naestro: {one_line(info.fault.message)}\n  {one_line(info.fault.hint)}", file=sys.stderr)
             _say(f"  `naestro trace {info.id}` shows the run, `naestro resume {info.id}` tries again.")
@@ -225,15 +225,18 @@ async def _show_waiting(client: Client, run: str, watch: Watch) -> None:
     _say("\n".join(question_lines(history, payloads.__getitem__)).lstrip())
 
 
-async def _show_result(client: Client, info: RunInfo, watch: Watch) -> None:
-    if watch.is_json:
-        return
+async def _end_finished(client: Client, info: RunInfo, watch: Watch) -> int:
+    """Print the result; the exit code tells a change that was wanted and could not be written."""
     from naestro.terminal.result import show_result
 
     events = await client.history(info.id)
     finished = next(event.data for event in reversed(events) if isinstance(event.data, RunFinished))
-    show_result(await client.artifact(finished.result), info.task)
-    _say(f"`naestro trace {info.id}` shows how it came to that.")
+    if not watch.is_json:
+        show_result(await client.artifact(finished.result), info.task)
+        _say(f"`naestro trace {info.id}` shows how it came to that.")
+    history = History.of(events)
+    is_wanted = any(one.kind == "approve" and one.answer == "yes" for one in history.interrupts.values())
+    return Exit.FILES if is_wanted and not history.changes else Exit.OK
 
 
 def _say(words: str) -> None:
