@@ -386,8 +386,6 @@ async def test_a_re_run_that_the_watcher_has_not_seen_yet_is_not_lost(journal: J
                 raise EngineOverloaded("Busy.")
         return Text("stale")
 
-    if end == "fail":
-        assert (await run_flow(journal, flow, run))[1] is RunStatus.FAILED
     assert (await run_flow(journal, flow, run))[1] is RunStatus.FINISHED
     assert journal.reader.artifact(str(history(journal, run).result)) == b'{"text":"fresh"}'
     assert history(journal, run).step("a").revision == 2

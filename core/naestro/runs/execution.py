@@ -187,13 +187,7 @@ class Execution:
         history = await load_history(self._journal, run.id)
         raw = encode(result)
         finished = RunFinished(digest_of(raw), history.usage, history.active_ms)
-        try:
-            await self._write(finished, raw, guard=RevisionsGuard(run.id, run.revisions))
-        except StaleAttempt:
-            if await self._has_moved_on(run):
-                return None
-            raise
-        return RunStatus.FINISHED
+        return RunStatus.FINISHED if await self._end(run, finished, raw) else None
 
     async def _fail(self, run: Run, error: Exception) -> RunStatus | None:
         stale = next((leaf for leaf in leaves(error) if isinstance(leaf, StaleAttempt)), None)
@@ -207,8 +201,17 @@ class Execution:
             raise known
         if known is None:
             log.error("The run %s met a defect.", run.id, exc_info=error)
-        await self._write(RunFailed(fault_of(error)))
-        return RunStatus.FAILED
+        return RunStatus.FAILED if await self._end(run, RunFailed(fault_of(error))) else None
+
+    async def _end(self, run: Run, ending: EventData, *artifacts: bytes) -> bool:
+        """Write the ending of this pass; False when a step was reopened meanwhile, so that the flow is called again."""
+        try:
+            await self._write(ending, *artifacts, guard=RevisionsGuard(run.id, run.revisions))
+        except StaleAttempt:
+            if await self._has_moved_on(run):
+                return False
+            raise
+        return True
 
     async def _has_moved_on(self, run: Run) -> bool:
         """Whether a step has a newer revision than this pass knows of."""
