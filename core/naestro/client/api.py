@@ -1,24 +1,37 @@
 """The control API as a caller sees it: one interface, whoever holds the core.
 
-`local.py` implements it in the caller's own process; a daemon offers the same over HTTP later. Protocol servers
-and the command line know this module and `naestro.types`, and nothing else of the core.
+`local.py` implements it in the process that holds the journal, `http.py` over the daemon's control API. Protocol
+servers and the command line know this module and `naestro.types`, and nothing else of the core.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from naestro.policy.editor import Editor, TerminalOutcome
 from naestro.runs.replay import Difference
 from naestro.types import Delta, Digest, Event, Json, Origin, RunInfo, Value
 
-__all__ = ["Client", "Command", "Difference", "EngineStatus"]
+__all__ = [
+    "Client",
+    "Command",
+    "Difference",
+    "Documents",
+    "Editor",
+    "EngineStatus",
+    "FoundServer",
+    "Machine",
+    "ModelStatus",
+    "PullProgress",
+    "TerminalOutcome",
+]
 
 
 class Command(Value, kw_only=True, frozen=True):
     """What a person asks for."""
 
     name: str
-    """`orchestrate`, `explain` or `judge`."""
+    """`orchestrate`, `explain`, `judge`, `test` or `review`."""
     task: dict[str, Json]
     """The command's own arguments: `{"text": …, "files": […]}`, `{"target": …}`, `{"text": …, "candidates": […]}`."""
     workspace: str
@@ -41,8 +54,91 @@ class EngineStatus(Value, kw_only=True, frozen=True):
     detail: str
 
 
+class ModelStatus(Value, kw_only=True, frozen=True):
+    """One model of the catalogue, and whether it is on this machine."""
+
+    name: str
+    size_bytes: int
+    licence: str
+    source: str
+    """Where it would be fetched from, in words a person understands."""
+    is_installed: bool
+    is_recommended: bool = False
+    """Whether the first use should offer it."""
+
+
+class PullProgress(Value, kw_only=True, frozen=True):
+    """How far the fetching of a model is; the last one has `done_bytes == total_bytes`."""
+
+    name: str
+    done_bytes: int
+    total_bytes: int
+    detail: str = ""
+    """What is being done, in a few words."""
+
+
+class FoundServer(Value, kw_only=True, frozen=True):
+    """A server on loopback that speaks the OpenAI API."""
+
+    kind: str
+    """`ollama`, `lm-studio`, `vllm`, `llama.cpp` or `openai`."""
+    base_url: str
+    models: list[str]
+    """The models that it names, none of them loaded by asking."""
+
+
+class Documents(Protocol):
+    """Small JSON documents that a protocol server keeps over restarts: its sessions, what the person allowed."""
+
+    async def put(self, collection: str, key: str, value: Json) -> None:
+        """Keep `value` under `key`, in place of what was there; durable when this returns."""
+        ...
+
+    async def get(self, collection: str, key: str) -> Json | None:
+        """What lies under `key`; None where nothing does."""
+        ...
+
+    async def list(self, collection: str) -> list[tuple[str, Json]]:
+        """All of a collection as (key, value), the latest put first."""
+        ...
+
+    async def delete(self, collection: str, key: str) -> None:
+        """Remove what lies under `key`, if anything does."""
+        ...
+
+
+class Machine(Protocol):
+    """What is on this machine besides runs."""
+
+    async def models(self) -> list[ModelStatus]:
+        """The catalogue, in its order."""
+        ...
+
+    def pull(self, name: str) -> AbstractAsyncContextManager[AsyncIterator[PullProgress]]:
+        """Fetch a model, with its progress at most ten times a second. Leaving the context early stops the fetch."""
+        ...
+
+    async def servers(self) -> list[FoundServer]:
+        """Model servers that answer on loopback now; takes at most a second."""
+        ...
+
+    async def settings(self, workspace: str) -> dict[str, tuple[str, str]]:
+        """Each setting by its dotted key: its value as JSON, secrets masked, and where it came from."""
+        ...
+
+
 class Client(Protocol):
     """What a front end may ask of the core. Every method may raise a `NaestroError`."""
+
+    @property
+    def documents(self) -> Documents:
+        """What a protocol server keeps over restarts."""
+        ...
+
+    @property
+    def machine(self) -> Machine:
+        """Models, servers and settings."""
+        ...
 
     async def start(self, command: Command) -> str:
         """Start a run; its id."""
