@@ -31,7 +31,6 @@ UNAVAILABLE_FLAGS = (
     "mcp_enabled",
     "unified_ai_enabled",
     "edenai_api_key",
-    "acp_enabled",
     "nemo_url",
     "gaia_enabled",
     "voice_enabled",

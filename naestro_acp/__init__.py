@@ -1,0 +1,1 @@
+"""The ACP agent: Naestro for every editor that speaks the Agent Client Protocol."""
