@@ -10,9 +10,11 @@ from typing import Protocol
 
 from naestro.policy.editor import Editor, TerminalOutcome
 from naestro.runs.replay import Difference
+from naestro.runs.waterfall import Bar, Waterfall, waterfall
 from naestro.types import Delta, Digest, Event, Json, Origin, RunInfo, Value
 
 __all__ = [
+    "Bar",
     "Client",
     "Command",
     "Difference",
@@ -24,6 +26,8 @@ __all__ = [
     "ModelStatus",
     "PullProgress",
     "TerminalOutcome",
+    "Waterfall",
+    "waterfall",
 ]
 
 

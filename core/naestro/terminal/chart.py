@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from naestro.runs.records import StepState
+from naestro.runs.waterfall import Bar, Waterfall, waterfall
 from naestro.terminal.plain import PIPE_WIDTH, seconds, usage_words
 from naestro.terminal.text import one_line
-from naestro.terminal.waterfall import Bar, Waterfall, waterfall
 from naestro.types import Event, RunInfo, RunStatus
 
 BAR_WIDTH = 28

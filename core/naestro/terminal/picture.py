@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from html import escape
 
+from naestro.runs.waterfall import Bar, Waterfall
 from naestro.terminal.plain import seconds
-from naestro.terminal.waterfall import Bar, Waterfall
 
 WIDTH = 960
 LABEL_WIDTH = 290

@@ -1,4 +1,4 @@
-"""A run as a waterfall: one bar a step on one time axis. The table, the live view and the page draw the same bars.
+"""A run as a waterfall: one bar a step on one time axis. The terminal, its page and the editors draw the same bars.
 
 Pure: events in, bars out. Time in which nobody worked on the run (between a stop and a resume) is cut out of the
 axis, so that a run that waited a week is still readable.
