@@ -72,9 +72,9 @@ def path_of(name: str) -> Path:
     return path
 
 
-def installed() -> list[str]:
+def installed(rows: Catalogue | None = None) -> list[str]:
     """The names of the catalogue's models that are on this machine, in the catalogue's order."""
-    return [model.name for model in catalogue().models if _has_size(_final(model), model)]
+    return [model.name for model in (rows or catalogue()).models if _has_size(_final(model), model)]
 
 
 def remove(name: str) -> int:
