@@ -76,11 +76,16 @@ class LocalMachine:
     @asynccontextmanager
     async def _pull(self, name: str) -> AsyncGenerator[AsyncIterator[PullProgress]]:
         settings = self._load(None).settings
-        view = _PullView()
+        view, failure = _PullView(), None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._fetch, name, settings, view)
-            yield view
+            try:
+                yield view
+            except NaestroError as error:
+                failure = error  # raised below: what leaves a task group is wrapped into a group
             tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
 
     async def _fetch(self, name: str, settings: Settings, view: "_PullView") -> None:
         try:

@@ -8,6 +8,7 @@ no key and chooses no engine.
 
 import ssl
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -97,7 +98,7 @@ async def _read(client: "httpx2.AsyncClient", url: str, form: type[_Form]) -> _F
     body = bytearray()
     try:
         async with client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response:
-            if response.status_code != httpx2.codes.OK:
+            if response.status_code != HTTPStatus.OK:
                 return None
             async for chunk in response.aiter_raw():
                 body += chunk
