@@ -352,7 +352,9 @@ def runs(
 
 @runs_app.command("prune")
 def runs_prune(
-    keep_days: Annotated[float | None, typer.Option(min=0, help="Delete ended runs older than this.")] = None,
+    keep_days: Annotated[
+        float | None, typer.Option(min=0, help="Delete ended runs older than this; 0: none by its age.")
+    ] = None,
     max_size_mb: Annotated[
         float | None, typer.Option(min=0, help="Delete the oldest until the journal fits.")
     ] = None,

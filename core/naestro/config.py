@@ -7,10 +7,15 @@ function that the caller brings (`naestro.policy.trust`).
 
 Precedence, lowest first: the defaults, the user's file, the workspace's `naestro.toml`, the environment
 (`NAESTRO_COUNCIL__CONSENSUS`; the roadmap's flags by their bare names), the command line.
+
+A daemon works for callers whose environment is not its own: inside `environment(variables)` settings, flags and keys
+come from the caller's. Folders and child processes stay with the process: one journal, one set of engines.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -39,6 +44,7 @@ from naestro.config_sources import (
 from naestro.config_tree import (
     Consensus,
     CouncilSettings,
+    DaemonSettings,
     EmbeddedSettings,
     EngineKind,
     EngineSettings,
@@ -62,6 +68,7 @@ from naestro.errors import ConfigError, UntrustedWorkspace
 __all__ = [
     "Consensus",
     "CouncilSettings",
+    "DaemonSettings",
     "EmbeddedSettings",
     "EngineKind",
     "EngineSettings",
@@ -82,6 +89,7 @@ __all__ = [
     "api_key",
     "cache",
     "editor",
+    "environment",
     "environment_for_child",
     "home",
     "load_settings",
@@ -95,6 +103,9 @@ __all__ = [
 OWN_VARIABLES = frozenset({"NAESTRO_HOME", "NAESTRO_CACHE"})
 """Variables that move folders; they are no settings, since the settings lie in those folders."""
 PRIVATE_FOLDER_MODE = 0o700
+
+_callers: ContextVar[Mapping[str, str] | None] = ContextVar("naestro_environment", default=None)
+"""The environment of whoever is worked for; None: the process's own."""
 
 Trust = Callable[[Path, bytes], bool]
 """Whether the person trusts the workspace (its root) with its `naestro.toml` as it is now (its bytes)."""
@@ -129,6 +140,26 @@ class Loaded:
         """Each value with its source, in the order of the tree, secrets masked."""
         values = {dotted(path): value for path, value in shown_values(self.settings).items()}
         return [Shown(key, value, self.sources[key]) for key, value in values.items()]
+
+
+@contextmanager
+def environment(variables: Mapping[str, str] | None) -> Generator[None]:
+    """Inside the block, and in tasks that are started in it, settings, flags and keys come from `variables`.
+
+    None: from this process's own environment, also inside another such block. Folders (`home`, `cache`, `user_file`)
+    and the environment of child processes are always this process's own.
+    """
+    token = _callers.set(variables)
+    try:
+        yield
+    finally:
+        _callers.reset(token)
+
+
+def _variables() -> Mapping[str, str]:
+    """The environment that settings, flags and keys come from."""
+    callers = _callers.get()
+    return os.environ if callers is None else callers
 
 
 def load_settings(
@@ -182,7 +213,8 @@ def _override_entries(overrides: Mapping[str, object]) -> Entries:
 
 def _environment_entries() -> Entries:
     """What the environment sets; an empty variable counts as none. Unknown names are kept, to be refused."""
-    names = {_path_of_variable(name): name for name, value in os.environ.items() if value}
+    variables = _variables()
+    names = {_path_of_variable(name): name for name, value in variables.items() if value}
     names.pop((), None)
     if not names:
         return {}
@@ -190,8 +222,8 @@ def _environment_entries() -> Entries:
 
     unplaced = Source("environment")
     values = overlay(
-        flatten(setting_variables(), unplaced),
-        flatten({"flags": flag_variables()}, unplaced),
+        flatten(setting_variables(variables), unplaced),
+        flatten({"flags": flag_variables(variables)}, unplaced),
     )
     return {
         path: Entry(values[path].value if path in values else "", Source("environment", name))
@@ -212,7 +244,7 @@ def api_key(engine: EngineSettings) -> SecretStr | None:
     """The key of `engine`, or None where it needs none; raises `ConfigError` when its variable is not set."""
     if engine.api_key_env is None:
         return None
-    key = os.environ.get(engine.api_key_env)
+    key = _variables().get(engine.api_key_env)
     if not key:
         raise ConfigError(
             f"The variable {engine.api_key_env}, which should hold an engine's key, is not set.",

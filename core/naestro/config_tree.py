@@ -75,8 +75,8 @@ class Flags(Section):
     """Take engines from a service that unifies many clouds; needs EDENAI_API_KEY. Not in this version."""
     edenai_api_key: SecretStr | None = None
     """The key for EdenAI. Not in this version."""
-    acp_enabled: bool = False
-    """Serve the Agent Client Protocol. Not in this version."""
+    acp_enabled: bool = True
+    """Serve the Agent Client Protocol. `ACP_ENABLED=0` makes the daemon refuse such connections, and say why."""
     nemo_url: str | None = None
     """Address of a NeMo service. Not in this version."""
     gaia_enabled: bool = False
@@ -226,7 +226,16 @@ class JournalSettings(Section):
     max_size_bytes: int = Field(default=2_147_483_648, ge=1_048_576)
     """Size over which `naestro runs prune` removes the oldest runs that have ended."""
     keep_days: int = Field(default=90, ge=0)
-    """Days after which a run that has ended may go; 0: for ever, as long as there is room."""
+    """Days after which a run that has ended may go; 0: never by its age, only when there is no room."""
+
+
+class DaemonSettings(Section):
+    """The process that works on all runs of a user. It reads these when it starts."""
+
+    idle_stop_s: float = Field(default=1_800, ge=0)
+    """Seconds without a connection, a request or a run after which it ends; 0: never."""
+    drain_s: float = Field(default=10, ge=0, le=3_600)
+    """Seconds that runs get to finish when it is told to end; what still works then goes on in the next one."""
 
 
 class ModelSettings(Section):
@@ -266,6 +275,8 @@ class Settings(Section):
     """How long a call to an engine may take."""
     journal: JournalSettings = JournalSettings()
     """How much of the journal is kept."""
+    daemon: DaemonSettings = DaemonSettings()
+    """The process that works on all runs of a user. It reads these when it starts."""
     models: ModelSettings = ModelSettings()
     """Where models come from."""
 

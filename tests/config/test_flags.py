@@ -9,7 +9,7 @@ ROADMAP = {
     "MCP_ENABLED": "1",
     "UNIFIED_AI_ENABLED": "true",
     "EDENAI_API_KEY": "sk-1",
-    "ACP_ENABLED": "yes",
+    "ACP_ENABLED": "0",
     "NEMO_URL": "http://localhost:9000",
     "GAIA_ENABLED": "on",
     "VOICE_ENABLED": "1",
@@ -17,7 +17,7 @@ ROADMAP = {
     "CONCURRENCY_MAX": "2",
     "WS_HEARTBEAT_MS": "500",
 }
-PRESENT = {"LOCAL_MODELS", "CONCURRENCY_MAX", "WS_HEARTBEAT_MS"}
+PRESENT = {"ACP_ENABLED", "LOCAL_MODELS", "CONCURRENCY_MAX", "WS_HEARTBEAT_MS"}
 
 
 def test_the_tree_has_the_flags_of_the_roadmap_and_no_other() -> None:
@@ -27,6 +27,7 @@ def test_the_tree_has_the_flags_of_the_roadmap_and_no_other() -> None:
 def test_the_defaults_are_the_roadmaps() -> None:
     flags = Settings().flags
     assert (flags.concurrency_max, flags.ws_heartbeat_ms, flags.local_models) == (8, 20_000, ())
+    assert flags.acp_enabled
     require_available(Settings())
 
 

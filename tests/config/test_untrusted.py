@@ -51,6 +51,7 @@ def test_a_harmless_file_counts_without_trust(load: Load) -> None:
         ("[flags]\nmcp_enabled = true", "flags.mcp_enabled"),
         ("[flags]\nconcurrency_max = 200", "flags.concurrency_max"),
         ("[journal]\nkeep_days = 1", "journal.keep_days"),
+        ("[daemon]\nidle_stop_s = 0", "daemon.idle_stop_s"),
         ("isolated = false", "isolated"),
         ('isolated = "true"', "isolated"),
         ('[roles.judge]\nengines = ["cloud"]', "roles.judge.engines"),

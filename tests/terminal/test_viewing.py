@@ -164,10 +164,12 @@ def test_runs_are_listed_newest_first_and_pruned_on_request(cli: Cli, answering:
     assert listed.stdout.index("What does calc.py") < listed.stdout.index("Why does add")
     elsewhere = cli.run("runs", "--workspace", str(cli.home), "--json")
     assert elsewhere.stdout == ""
-    dry = cli.run("runs", "prune", "--keep-days", "0", "--dry-run", "--json")
+    kept = cli.run("runs", "prune", "--keep-days", "0", "--json")
+    assert msgspec.json.decode(kept.stdout)["runs"] == []
+    dry = cli.run("runs", "prune", "--keep-days", "0.000001", "--dry-run", "--json")
     assert len(msgspec.json.decode(dry.stdout)["runs"]) == 2
     assert len(cli.runs()) == 2
-    pruned = cli.run("runs", "prune", "--keep-days", "0")
+    pruned = cli.run("runs", "prune", "--max-size-mb", "0")
     assert pruned.returncode == 0, pruned.stderr
     assert cli.runs() == []
 

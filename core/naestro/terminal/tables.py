@@ -54,11 +54,11 @@ def _cells(info: RunInfo) -> list[Text]:
 async def prune_runs(
     *, keep_days: float | None, max_size_mb: float | None, is_dry: bool, as_json: bool
 ) -> int:
-    """Delete ended runs by age or size, by default as the settings say."""
+    """Delete ended runs by age or size, by default as the settings say; 0 days: none by its age, as there."""
     from naestro.runs.retention import prune
 
     async with open_writer("naestro runs prune") as (journal, settings):
-        days = keep_days if keep_days is not None else (settings.journal.keep_days or None)
+        days = (keep_days if keep_days is not None else settings.journal.keep_days) or None
         size = int(max_size_mb * MIB) if max_size_mb is not None else settings.journal.max_size_bytes
         report = await prune(journal, keep_days=days, max_size_bytes=size, dry_run=is_dry)
     if as_json:
