@@ -102,6 +102,7 @@ async function request({ id, request: method, params, abortable }) {
   try {
     const options = abortable ? { cancellationSignal: controller.signal } : undefined;
     const result = await connection.agent.request(method, params, options);
+    await new Promise(setImmediate); // the SDK may settle an answer before the handlers of earlier updates ran
     if (RESPONSES[method]) check(RESPONSES[method], result, method);
     say({ id, result: result ?? null });
   } catch (error) {
