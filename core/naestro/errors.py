@@ -44,6 +44,10 @@ NaestroError
     CouncilError
         NoEngine
         NoProposal
+    DaemonError
+        DaemonUnreachable
+        DaemonStartFailed
+        DaemonRefused
 """
 
 from enum import StrEnum
@@ -351,3 +355,31 @@ class NoProposal(CouncilError):
 
     code = "no_proposal"
     default_hint = "Run `naestro trace RUN` to see why each proposer was dropped."
+
+
+class DaemonError(NaestroError):
+    """The process that works on all runs of a user cannot do what was asked."""
+
+    code = "daemon"
+    default_hint = "Run `naestro daemon status`, and `naestro daemon logs` to see what it says."
+
+
+class DaemonUnreachable(DaemonError):
+    """No daemon answers, or the connection to it broke."""
+
+    code = "daemon_unreachable"
+    recovery = Recovery.RETRY
+    default_hint = "Run the command again: it starts a daemon; runs go on from their last finished step."
+
+
+class DaemonStartFailed(DaemonError):
+    """A daemon was started and did not come up; the message names the cause."""
+
+    code = "daemon_start_failed"
+
+
+class DaemonRefused(DaemonError):
+    """The daemon lives and refuses: it is another version's, it is ending, or it does not speak the protocol."""
+
+    code = "daemon_refused"
+    default_hint = "Run `naestro daemon stop`, then the command again."

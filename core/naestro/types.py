@@ -132,6 +132,8 @@ class RunStopped(EventData, frozen=True):
 
     TYPE = "run.stopped"
     reason: str
+    resumes: bool = False
+    """Whether the next daemon goes on with it by itself: it was put aside, not by anybody's wish."""
 
 
 class RunFinished(EventData, frozen=True):

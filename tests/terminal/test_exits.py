@@ -22,10 +22,11 @@ def test_what_the_person_can_mend_differently_has_different_codes() -> None:
         exit_for(errors.InputError("x")),
         exit_for(errors.ModelMissing("x")),
         exit_for(errors.JournalLocked("x")),
+        exit_for(errors.DaemonUnreachable("x")),
         exit_for(errors.PatchConflict("x")),
         exit_for(errors.CouncilError("x")),
     ]
-    assert codes == [Exit.USAGE, Exit.ENGINE, Exit.JOURNAL, Exit.FILES, Exit.FAILED]
+    assert codes == [Exit.USAGE, Exit.ENGINE, Exit.JOURNAL, Exit.JOURNAL, Exit.FILES, Exit.FAILED]
     assert exit_for_fault("no such code") is Exit.FAILED
 
 
