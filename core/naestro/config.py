@@ -91,6 +91,7 @@ __all__ = [
     "editor",
     "environment",
     "environment_for_child",
+    "environment_for_daemon",
     "home",
     "load_settings",
     "require_available",
@@ -100,8 +101,8 @@ __all__ = [
     "user_file",
 ]
 
-OWN_VARIABLES = frozenset({"NAESTRO_HOME", "NAESTRO_CACHE"})
-"""Variables that move folders; they are no settings, since the settings lie in those folders."""
+OWN_VARIABLES = frozenset({"NAESTRO_HOME", "NAESTRO_CACHE", "NAESTRO_IN_PROCESS"})
+"""Variables that are no settings: two move the folders in which the settings lie, one is an option of a command."""
 PRIVATE_FOLDER_MODE = 0o700
 
 _callers: ContextVar[Mapping[str, str] | None] = ContextVar("naestro_environment", default=None)
@@ -258,6 +259,12 @@ def environment_for_child(extra: Mapping[str, str] = {}, *, without: Iterable[st
     left_out = {"EDENAI_API_KEY", *without}
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return {**kept, **extra}
+
+
+def environment_for_daemon(keys: Iterable[str]) -> dict[str, str]:
+    """What of this process's environment counts for a run: settings, flags, and the `keys`, names of variables."""
+    wanted = set(keys)
+    return {name: value for name, value in os.environ.items() if name in wanted or _path_of_variable(name)}
 
 
 def editor() -> str:
