@@ -53,7 +53,7 @@ async def _as_answer(
     sitting: Sitting, common: CouncilResult, winner: Candidate, known: list[str]
 ) -> CouncilResult:
     text = _once(winner.text.strip())
-    cited = await cite(sitting.kit.workspace, _finished(text) if winner.is_cut else text, known)
+    cited = await cite(sitting.kit.files, _finished(text) if winner.is_cut else text, known)
     nothing = [] if cited.citations else [NOTHING_CITED]
     return msgspec.structs.replace(
         common,

@@ -13,7 +13,8 @@ import msgspec
 from naestro.council.sitting import Sitting
 from naestro.council.verdict import CouncilResult
 from naestro.errors import PatchConflict, PatchError, WorkspaceError
-from naestro.policy.changes import Change, Plan, Recovered, UndoRecord, execute, plan, recover
+from naestro.policy.buffers import reading
+from naestro.policy.changes import Change, FileRecord, Plan, Recovered, UndoRecord, execute, plan, recover
 from naestro.policy.workspace import Workspace
 from naestro.runs.attempt import Attempt
 from naestro.runs.drafts import Draft, digest_of
@@ -68,12 +69,11 @@ def _spec(name: str, *more: str) -> StepSpec:
 
 
 async def _plan(sitting: Sitting, changes: list[Change], _: Attempt) -> UndoRecord:
-    made = await anyio.to_thread.run_sync(plan, sitting.kit.workspace, changes)
-    return made.record
+    return (await reading(plan, sitting.kit.files, changes)).record
 
 
 async def _apply(sitting: Sitting, changes: list[Change], record: UndoRecord, _: Attempt) -> Applied:
-    await anyio.to_thread.run_sync(_write, sitting.kit.workspace, changes, record)
+    await anyio.to_thread.run_sync(_write, sitting.kit.files, changes, record)
     await _tell(sitting, record)
     return Applied(paths=record.paths)
 
@@ -83,9 +83,14 @@ def _write(workspace: Workspace, changes: list[Change], record: UndoRecord) -> N
     if recover(workspace, record) is Recovered.APPLIED:
         return
     fresh = plan(workspace, changes)
-    if fresh.record.files != record.files:
+    if _settled(fresh.record) != _settled(record):
         raise PatchConflict("The files are not those that the change was planned for.")
     execute(Plan(workspace, record, fresh.contents))
+
+
+def _settled(record: UndoRecord) -> list[FileRecord]:
+    """The files of a record, whether they were saved or not: a buffer that was saved since is the same text."""
+    return [msgspec.structs.replace(file, is_unsaved=False, disk_sha256=None) for file in record.files]
 
 
 async def _tell(sitting: Sitting, record: UndoRecord) -> None:

@@ -8,8 +8,6 @@ workspace. No model is asked here.
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 
-import anyio.to_thread
-
 from naestro.council.citations import Cited, Lines, check_citations
 from naestro.council.execute import Evidence, ExecutionReport, execute_candidate
 from naestro.council.ladder import CITATIONS, why_out
@@ -17,6 +15,7 @@ from naestro.council.patches import has_patch
 from naestro.council.sitting import Sitting, side_by_side
 from naestro.council.verdict import MERGED, Candidate, Proposal, Wants
 from naestro.errors import NoProposal, WorkspaceError
+from naestro.policy.buffers import reading
 from naestro.policy.workspace import Workspace
 from naestro.runs.attempt import Attempt
 from naestro.runs.run import StepSpec
@@ -64,10 +63,10 @@ async def _examine_one(
 
     async def work(attempt: Attempt) -> ExecutionReport:
         if wants == "answer" or (wants == "either" and not has_patch(proposal.text)):
-            return await _answer_report(sitting.kit.workspace, proposal.text, known)
+            return await _answer_report(sitting.kit.files, proposal.text, known)
         if not has_patch(proposal.text):
             return _no_change()
-        return await execute_candidate(sitting.kit.workspace, proposal.text)
+        return await execute_candidate(sitting.kit.files, proposal.text)
 
     reads = (author_step(name),)
     report = await sitting.run.step(
@@ -103,7 +102,7 @@ def _no_change() -> ExecutionReport:
 
 async def cite(workspace: Workspace, text: str, known: list[str]) -> Cited:
     """`text` with its citations checked against the files, in a thread."""
-    return await anyio.to_thread.run_sync(check_citations, text, line_counter(workspace), known)
+    return await reading(check_citations, text, line_counter(workspace), known)
 
 
 def line_counter(workspace: Workspace) -> Lines:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-import anyio.to_thread
 import msgspec
 
 from naestro.council.candidates import line_counter
@@ -22,6 +21,7 @@ from naestro.council.roles import Role, instruction
 from naestro.council.sitting import Sitting, side_by_side
 from naestro.council.verdict import Candidate, Finding, Findings, Severity
 from naestro.engines.engine import ChatRequest
+from naestro.policy.buffers import reading
 from naestro.routing.pool import Route
 from naestro.runs.run import StepSpec
 from naestro.types import Json, StepKind
@@ -67,31 +67,31 @@ async def critique(sitting: Sitting, prefix: Prefix, candidates: Sequence[Candid
     user = prefix.ask(material, instruction("critique", most=str(FINDINGS_MAX)))
     count = sitting.kit.settings.council.critics
     seats = await sitting.seats(Role.CRITIC, count, prefix.system, user)
-    reading = Reading(prefix, material, user, shown)
-    works = [partial(_criticise, sitting, reading, seat) for seat in enumerate(seats, 1)]
+    read = Reading(prefix, material, user, shown)
+    works = [partial(_criticise, sitting, read, seat) for seat in enumerate(seats, 1)]
     made = await side_by_side(works)
     sitting.ended.extend(f"critique.{number}" for number in range(1, len(works) + 1))
     return [finding for findings in made if findings is not None for finding in findings.findings]
 
 
-async def _criticise(sitting: Sitting, reading: Reading, seat: tuple[int, list[Route]]) -> Findings | None:
+async def _criticise(sitting: Sitting, read: Reading, seat: tuple[int, list[Route]]) -> Findings | None:
     number, routes = seat
     settings = sitting.role(Role.CRITIC)
     step = f"critique.{number}"
 
     async def work(seat: Seat) -> Findings:
-        prompt = await seat.attempt.given("prompt", reading.user)
+        prompt = await seat.attempt.given("prompt", read.user)
         request = ChatRequest(
-            messages=reading.prefix.messages(prompt, reading.material),
+            messages=read.prefix.messages(prompt, read.material),
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
             seed=seat.attempt.seed,
-            schema=_schema(list(reading.shown)),
+            schema=_schema(list(read.shown)),
         )
         retries = sitting.kit.settings.council.schema_retries
-        faults = await generate_json(seat, request, partial(faults_in, reading.shown), retries=retries)
-        counter = line_counter(sitting.kit.workspace)
-        checked = await anyio.to_thread.run_sync(_check_all, step, faults, reading.shown, counter)
+        faults = await generate_json(seat, request, partial(faults_in, read.shown), retries=retries)
+        counter = line_counter(sitting.kit.files)
+        checked = await reading(_check_all, step, faults, read.shown, counter)
         return Findings(findings=checked)
 
     spec = StepSpec(step, StepKind.CRITIQUE, reads=tuple(sitting.ended))

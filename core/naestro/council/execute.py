@@ -18,6 +18,7 @@ import msgspec
 
 from naestro.council.patches import Patch, read_patch
 from naestro.errors import NaestroError, PatchError, WorkspaceError
+from naestro.policy.buffers import reading
 from naestro.policy.changes import Change, plan, unified_diff
 from naestro.policy.workspace import Workspace
 from naestro.types import Value
@@ -203,7 +204,7 @@ async def execute_candidate(
 ) -> ExecutionReport:
     """What a proposed patch does: whether it applies, then each rung until one fails. Writes nothing."""
     try:
-        patch, diff = await anyio.to_thread.run_sync(_apply, workspace, patch_text)
+        patch, diff = await reading(_apply, workspace, patch_text)
     except (PatchError, WorkspaceError) as error:
         return ExecutionReport(changes=[], diff="", evidence=[_refused(error)], is_out=True)
     evidence = [_applies(patch)]
@@ -234,7 +235,7 @@ async def _before(workspace: Workspace, change: Change) -> str | None:
     """The text that the change was made for, or None where there was no file."""
     if change.before_sha256 is None:
         return None
-    return (await anyio.to_thread.run_sync(workspace.read, change.path)).text
+    return (await reading(workspace.read, change.path)).text
 
 
 async def _output(command: Sequence[str], text: str, seconds: float) -> bytes | None:

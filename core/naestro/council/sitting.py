@@ -17,6 +17,8 @@ from naestro.council.generate import Seat
 from naestro.council.roles import Role
 from naestro.errors import ContextTooLong, EngineError, NaestroError
 from naestro.index.literal import Searcher
+from naestro.policy.buffers import EditorBuffers
+from naestro.policy.editor import Editor
 from naestro.policy.workspace import Workspace
 from naestro.routing.pool import Pool, Route
 from naestro.routing.turns import Turns
@@ -41,6 +43,15 @@ class Kit:
     searcher: Searcher
     journal: Journal
     """For what a flow reads of other runs, and for what it records beside its steps."""
+    editor: Editor | None = None
+    """What the front end lends, while it is there."""
+
+    @property
+    def files(self) -> Workspace:
+        """The workspace as the person has it: unsaved buffers win. To be read in worker threads (`reading`)."""
+        if self.editor is None:
+            return self.workspace
+        return replace(self.workspace, buffers=EditorBuffers(self.editor))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 The order keeps every promise over a crash: `plan` checks everything and gives an undo record; the caller journals
 that record; only then `execute` writes. Each new content lies complete beside its target before the first rename,
 and right before each rename the path and the hash are checked again. When the process dies in between, `recover`
-makes the set whole from the record alone. `council` makes changes from a model's text; this module knows no model.
+makes the set whole from the record alone. Where the workspace has an editor's buffers, they are what a change is made
+for, and text goes through the editor. `council` makes changes from a model's text; this module knows no model.
 """
 
 import errno
@@ -24,6 +25,7 @@ from naestro.errors import (
     PatchError,
     PatchMalformed,
 )
+from naestro.policy.buffers import Seen, in_editor, see
 from naestro.policy.diff import file_diff
 from naestro.policy.folder import Content, Folder, NotPlainFile, open_folder
 from naestro.policy.text import TextFile, encode_like, raw_text, sha256_of, with_endings
@@ -55,6 +57,10 @@ class FileRecord(Value, frozen=True):
     """Of the bytes after, or None where the file was removed."""
     mode: int | None
     """Permission bits before, or None where there was no file."""
+    is_unsaved: bool = False
+    """Whether `before` was an editor's buffer that was not saved."""
+    disk_sha256: str | None = None
+    """Then: of what lay on the disk, or None where nothing did."""
 
     @property
     def before_sha256(self) -> str | None:
@@ -217,17 +223,36 @@ def _current(workspace: Workspace, change: Change) -> TextFile | None:
 
 
 def _record(workspace: Workspace, path: str, before: TextFile | None, after: bytes | None) -> FileRecord:
-    content = _content(workspace, path)
-    found = None if content is None else sha256_of(content.data)
-    if found != (before.sha256 if before else None):
+    seen = _seen(workspace, path)
+    if _sha256(seen.data) != (before.sha256 if before else None):
         raise PatchConflict(f"{path} changed while the patch was planned.")
+    if seen.is_unsaved and not _suits_editor(seen, after):
+        raise _unsaved(path)
     _refuse_protected(workspace, path)
     return FileRecord(
         path=path,
-        before=None if content is None else content.data,
-        after_sha256=None if after is None else sha256_of(after),
-        mode=None if content is None else content.mode,
+        before=seen.data,
+        after_sha256=_sha256(after),
+        mode=None if seen.disk is None else seen.disk.mode,
+        is_unsaved=seen.is_unsaved,
+        disk_sha256=_sha256(seen.disk.data) if seen.is_unsaved and seen.disk else None,
     )
+
+
+def _seen(workspace: Workspace, path: str) -> Seen:
+    """The file at `path` as the person has it, reached without following a link."""
+    return see(workspace.root / path, _content(workspace, path), workspace.buffers)
+
+
+def _sha256(data: bytes | None) -> str | None:
+    return None if data is None else sha256_of(data)
+
+
+def _suits_editor(seen: Seen, after: bytes | None) -> bool:
+    """Whether `after` can take the place of `seen` in the editor: text that it keeps byte for byte."""
+    is_known = seen.is_open or seen.data is None
+    is_kept = seen.disk is None or in_editor(seen.disk.data) is not None
+    return is_known and is_kept and in_editor(after) is not None
 
 
 def _content(workspace: Workspace, path: str) -> Content | None:
@@ -297,13 +322,24 @@ def _conflict(path: str, error: OSError) -> PatchError:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A swap that was made."""
+
+    swap: _Swap
+    seen: Seen
+    """What it took the place of."""
+    is_in_editor: bool
+    """Whether the editor was given it."""
+
+
 @dataclass(slots=True)
 class _Exchange:
     """One set of swaps under way: its temporary files, and what was swapped so far."""
 
     workspace: Workspace
     record: UndoRecord
-    _done: list[tuple[_Swap, Content | None]] = field(default_factory=list[tuple[_Swap, "Content | None"]])
+    _done: list[_Done] = field(default_factory=list[_Done])
 
     def run(self, swaps: Sequence[_Swap]) -> None:
         """Make all swaps or none."""
@@ -323,9 +359,10 @@ class _Exchange:
 
     def is_after(self, file: FileRecord) -> bool:
         """Whether `file` has its new content; raises PatchConflict when it has neither that nor the old."""
-        content = _content(self.workspace, file.path)
-        found = None if content is None else sha256_of(content.data)
-        if found not in {file.before_sha256, file.after_sha256}:
+        found = _sha256(_seen(self.workspace, file.path).data)
+        # The editor that had the text before may be gone: then the disk below it is what was before.
+        is_below = file.is_unsaved and found == file.disk_sha256
+        if found not in {file.before_sha256, file.after_sha256} and not is_below:
             raise _changed(file.path)
         return found == file.after_sha256
 
@@ -340,16 +377,15 @@ class _Exchange:
         """The name of the file beside `path` that holds its next content."""
         return f".naestro-{self.record.token}-{self.record.paths.index(path)}.tmp"
 
-    def _check(self, swap: _Swap) -> Content | None:
+    def _check(self, swap: _Swap) -> Seen:
         """The file as it is, when it is still what the swap was made for and still lies where it lay."""
         if not self._leads_to_itself(swap.path):
             raise PatchConflict(f"{swap.path} leads to another file now: a link stands in its way.")
-        content = _content(self.workspace, swap.path)
-        found = None if content is None else sha256_of(content.data)
-        if found != swap.expected_sha256:
+        seen = _seen(self.workspace, swap.path)
+        if _sha256(seen.data) != swap.expected_sha256:
             raise _changed(swap.path)
         _refuse_protected(self.workspace, swap.path)
-        return content
+        return seen
 
     def _leads_to_itself(self, path: str) -> bool:
         try:
@@ -375,39 +411,64 @@ class _Exchange:
 
     def _exchange(self, swap: _Swap) -> None:
         """Put the next content in place, when the file is still the same in this very moment."""
-        content = self._check(swap)
+        seen = self._check(swap)
         with self._open(swap) as folder:
-            if swap.data is None:
+            is_in_editor = self._give_to_editor(swap, seen)
+            if is_in_editor:
+                folder.remove(self._temporary(swap.path))
+            elif seen.is_unsaved:
+                raise _unsaved(swap.path)
+            elif swap.data is None:
                 folder.remove(swap.name)
             else:
                 folder.rename(self._temporary(swap.path), swap.name)
-            self._done.append((swap, content))
+            self._done.append(_Done(swap, seen, is_in_editor))
             folder.sync()
+
+    def _give_to_editor(self, swap: _Swap, seen: Seen) -> bool:
+        """Whether the editor has the next content now; else it is to be written to the disk."""
+        text = in_editor(swap.data) if _suits_editor(seen, swap.data) else None
+        buffers = self.workspace.buffers
+        if text is None or buffers is None:
+            return False
+        return buffers.write(self.workspace.root / swap.path, text)
 
     def _roll_back(self) -> None:
         """Put back what was swapped, last first, and leave no trace."""
-        for swap, content in reversed(self._done):
+        for done in reversed(self._done):
             try:
-                self._restore(swap, content)
+                self._restore(done)
             except OSError as error:
-                told = f"{swap.path} was changed and could not be put back: {error.strerror}."
+                told = f"{done.swap.path} was changed and could not be put back: {error.strerror}."
                 raise HalfWritten(told) from error
         self.sweep()
         _remove_folders(self.workspace, self.record.folders)
 
-    def _restore(self, swap: _Swap, content: Content | None) -> None:
+    def _restore(self, done: _Done) -> None:
+        """Put one file back; the editor that took it is given its old text, where it is still there."""
+        swap, seen, buffers = done.swap, done.seen, self.workspace.buffers
+        text = in_editor(seen.data) if done.is_in_editor else None
+        if buffers is not None and text is not None and buffers.write(self.workspace.root / swap.path, text):
+            return
         with self._open(swap) as folder:
-            temporary = self._temporary(swap.path)
-            if content is None:
+            temporary, disk = self._temporary(swap.path), seen.disk
+            if disk is None:
                 folder.remove(swap.name)
             else:
                 folder.remove(temporary)
-                folder.create(temporary, content.data, content.status, content.mode)
+                folder.create(temporary, disk.data, disk.status, disk.mode)
                 folder.rename(temporary, swap.name)
             folder.sync()
 
     def _open(self, swap: _Swap) -> AbstractContextManager[Folder]:
         return open_folder(self.workspace.root, swap.folder)
+
+
+def _unsaved(path: str) -> PatchConflict:
+    return PatchConflict(
+        f"{path} has changes in the editor that were not saved, and cannot be changed there.",
+        hint="Nothing was written. Save the file and run the command again.",
+    )
 
 
 def _changed(path: str) -> PatchConflict:

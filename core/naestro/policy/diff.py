@@ -46,6 +46,20 @@ def compare(before: Sequence[str], after: Sequence[str]) -> list[Block]:
     return [block for block in blocks if block[1] < block[2] or block[3] < block[4]]
 
 
+def moved_lines(before: Sequence[str], after: Sequence[str], start: int, end: int) -> tuple[int, int]:
+    """Where lines `start` to `end` of `before` (from 1, inclusive) stand in `after`; an empty range where they went."""
+    blocks = compare(before, after)
+    first = next(
+        (j + (start - 1 - i if is_equal else 0) for is_equal, i, i_end, j, _ in blocks if start <= i_end),
+        len(after),
+    )
+    last = next(
+        (j + end - i if is_equal else j_end for is_equal, i, i_end, j, j_end in blocks if end <= i_end),
+        len(after),
+    )
+    return first + 1, last
+
+
 def _middle(before: Sequence[str], after: Sequence[str], offset: int) -> Iterator[Block]:
     if len(before) * len(after) > COMPARED_MAX:
         yield False, offset, offset + len(before), offset, offset + len(after)

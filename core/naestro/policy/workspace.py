@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from naestro.errors import MissingFile, OutsideWorkspace, UnreadableFile, WorkspaceError
+from naestro.policy.buffers import Buffers, see
 from naestro.policy.folder import Content, NotPlainFile, open_folder
 from naestro.policy.ignore import Ignores, git_root
 from naestro.policy.secrets import holds_private_key, secret_name
@@ -33,6 +34,8 @@ class Workspace:
 
     root: Path
     """Absolute, symlinks resolved."""
+    buffers: Buffers | None = None
+    """What the person's editor has open, which wins over the disk; then files are read in worker threads alone."""
 
     @classmethod
     def find(cls, start: Path) -> "Workspace":
@@ -85,17 +88,19 @@ class Workspace:
         return target
 
     def read(self, path: str, ignores: Ignores | None = None) -> TextFile:
-        """The text file at `path`.
+        """The text file at `path`, as the editor has it where `buffers` has it open.
 
         Raises OutsideWorkspace; MissingFile where nothing is there; UnreadableFile with the reason when it is
         ignored, secret-looking, binary, over FILE_SIZE_MAX or not to be opened.
         """
         target = self.admit(path, ignores)
-        content = self._content(path, target)
-        if len(content.data) > FILE_SIZE_MAX:
+        seen = see(self.root / target, self._content(path, target), self.buffers)
+        if seen.data is None:
+            raise MissingFile(f"There is no file {_shown(path)} in the workspace.", path=target)
+        if len(seen.data) > FILE_SIZE_MAX:
             raise UnreadableFile(f"{_shown(path)} is not read: it is larger than {FILE_SIZE_MAX} bytes.")
         try:
-            file = decode(target, content.data, content.mode)
+            file = decode(target, seen.data, seen.mode)
         except BinaryContent as error:
             raise UnreadableFile(f"{_shown(path)} is not read: its content is {error}.") from error
         if holds_private_key(file.text):
@@ -125,20 +130,18 @@ class Workspace:
         named = Path(os.path.normpath(self.root / path))
         return named.relative_to(self.root).as_posix() if named.is_relative_to(self.root) else None
 
-    def _content(self, path: str, target: str) -> Content:
+    def _content(self, path: str, target: str) -> Content | None:
+        """What lies on the disk at `target`; of a file over FILE_SIZE_MAX one byte more than that."""
         folder, _, name = target.rpartition("/")
         try:
             with open_folder(self.root, folder) as opened:
-                content = opened.read(name, FILE_SIZE_MAX)
+                return opened.read(name, FILE_SIZE_MAX)
         except FileNotFoundError:
-            content = None
+            return None
         except NotPlainFile as error:
             raise UnreadableFile(f"{_shown(path)} is not read: it is no regular file.") from error
         except OSError as error:
             raise UnreadableFile(f"{_shown(path)} cannot be read: {error.strerror}.") from error
-        if content is None:
-            raise MissingFile(f"There is no file {_shown(path)} in the workspace.", path=target)
-        return content
 
 
 def refusal(path: str, ignores: Ignores, *, is_folder: bool = False) -> str | None:
