@@ -66,13 +66,17 @@ def diff_contents(
     root: str, files: Sequence[FileDiff], after: Mapping[str, str | None]
 ) -> list[FileEditToolCallContent]:
     """The files as diff content with absolute paths; `after` holds whole new texts by path, as far as known."""
-    return [content for file in files for content in _contents(f"{root}/{file.path}", file, after.get(file.path))]
+    return [
+        content for file in files for content in _contents(f"{root}/{file.path}", file, after.get(file.path))
+    ]
 
 
 def diff_locations(root: str, files: Sequence[FileDiff]) -> list[ToolCallLocation]:
     """Where each file changes first."""
     return [
-        ToolCallLocation(path=f"{root}/{file.path}", line=max(1, file.hunks[0].new_start) if file.hunks else None)
+        ToolCallLocation(
+            path=f"{root}/{file.path}", line=max(1, file.hunks[0].new_start) if file.hunks else None
+        )
         for file in files
     ]
 

@@ -56,7 +56,9 @@ def read_prompt(blocks: Sequence[ContentBlock], root: str, cwd: str) -> Prompt:
     for block in blocks:
         reading.take(block)
     text = re.sub(r"[ \t]+\n", "\n", "".join(reading.words)).strip()
-    return Prompt(text, list(dict.fromkeys(reading.files)), reading.quotes, list(dict.fromkeys(reading.notes)))
+    return Prompt(
+        text, list(dict.fromkeys(reading.files)), reading.quotes, list(dict.fromkeys(reading.notes))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,9 @@ class _Reading:
     def _say(self, name: str) -> None:
         """Put a name between the words around it."""
         before = self.words[-1] if self.words else ""
-        self.words.append(name if not before or before[-1:].isspace() or before[-1:] in "([`'\"" else f" {name}")
+        self.words.append(
+            name if not before or before[-1:].isspace() or before[-1:] in "([`'\"" else f" {name}"
+        )
 
 
 def _place_of(uri: str) -> tuple[str | None, str]:

@@ -24,10 +24,14 @@ class SlashCommand:
 
 COMMANDS: tuple[SlashCommand, ...] = (
     SlashCommand("orchestrate", "Let the council answer a question or make a change", "TASK", is_needed=True),
-    SlashCommand("explain", "Explain a file, lines of it, a name, or a question", "TARGET: path, path:12-40, name"),
+    SlashCommand(
+        "explain", "Explain a file, lines of it, a name, or a question", "TARGET: path, path:12-40, name"
+    ),
     SlashCommand("test", "Write a test, show it, and run it after a yes", "TARGET: path, path:12-40, name"),
     SlashCommand("review", "Review the changes of the working tree", "TARGET, or nothing for all changes"),
-    SlashCommand("trace", "Show how a run came to its result, live while it works", "RUN, or nothing for the last"),
+    SlashCommand(
+        "trace", "Show how a run came to its result, live while it works", "RUN, or nothing for the last"
+    ),
     SlashCommand("resume", "Follow a run, or go on with one that stopped", "RUN", is_needed=True),
     SlashCommand("undo", "Take back the change that a run applied", "RUN, or nothing for the last"),
     SlashCommand("models", "List engines, models and servers on this machine"),
@@ -73,9 +77,13 @@ def parse(text: str, mode: str) -> Asked:
         return Asked(_bare(stripped, mode), stripped, is_typed=False)
     command = _BY_NAME.get(first[1:].lower())
     if command is None:
-        raise InputError(f"There is no command {first}.", hint=f"There are {', '.join(f'/{c.name}' for c in COMMANDS)}.")
+        raise InputError(
+            f"There is no command {first}.", hint=f"There are {', '.join(f'/{c.name}' for c in COMMANDS)}."
+        )
     if command.is_needed and not rest.strip():
-        raise InputError(f"/{command.name} needs an argument.", hint=f"Type /{command.name} {command.argument}.")
+        raise InputError(
+            f"/{command.name} needs an argument.", hint=f"Type /{command.name} {command.argument}."
+        )
     return Asked(command.name, rest.strip())
 
 
@@ -89,14 +97,16 @@ def available_commands() -> list[AvailableCommand]:
 
 def help_text() -> str:
     """The list for a person, as Markdown."""
-    rows = [f"- `/{' '.join(filter(None, [c.name, c.argument.partition(':')[0].partition(',')[0]]))}`: {c.description}." for c in COMMANDS]
+    rows = [
+        f"- `/{' '.join(filter(None, [c.name, c.argument.partition(':')[0].partition(',')[0]]))}`: {c.description}."
+        for c in COMMANDS
+    ]
     return "\n".join([
         "Type a task or a question, name files with `@`, or use a command:",
         "",
         *rows,
         "",
-        "Modes: `ask` only reads, `council` asks before a file changes, `auto` writes inside the workspace at once. "
-        "Every change can be undone.",
+        "Modes: `ask` only reads, `council` asks before a file changes, `auto` writes at once. All can be undone.",
     ])  # fmt: skip
 
 
