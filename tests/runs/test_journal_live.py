@@ -12,6 +12,7 @@ from naestro.types import Delta, Event
 from tests.runs.journals import begun, notice, open_journal
 
 pytestmark = pytest.mark.anyio
+WAIT_S = 30.0
 
 
 def delta(run: str, text: str) -> Delta:
@@ -96,3 +97,47 @@ async def test_every_stream_ends_with_the_journal(home: Path) -> None:
             await stream.receive()
     await first.__aexit__(None, None, None)
     await second.__aexit__(None, None, None)
+
+
+async def test_events_of_all_runs_come_with_their_global_numbers(journal: Journal) -> None:
+    first = await journal.create_run(begun())
+    async with journal.live_all() as feed, journal.live_all() as other:
+        second = await journal.create_run(begun())
+        async with anyio.create_task_group() as tasks:
+            for run in (first, second, first):
+                tasks.start_soon(journal.write, run, notice("a"), notice("b"))
+        journal.publish(delta(first, "no event"))
+        with anyio.fail_after(WAIT_S):
+            seen = [await feed.receive() for _ in range(7)]
+            assert [await other.receive() for _ in range(7)] == seen
+    assert seen == journal.reader.all_events(after=1)
+    assert [number for number, _ in seen] == list(range(2, 9))
+
+
+async def test_a_slow_reader_of_all_runs_is_cut_off_and_no_run_waits_for_it(journal: Journal) -> None:
+    run = await journal.create_run(begun())
+    async with journal.live_all() as feed:
+        await journal.write(run, *[notice("x")] * (BUFFER_ITEMS + 1))
+        with anyio.fail_after(WAIT_S):
+            assert len([item async for item in feed]) == BUFFER_ITEMS
+
+
+async def test_the_streams_of_one_run_can_be_ended_without_an_event(journal: Journal) -> None:
+    run, other = await journal.create_run(begun()), await journal.create_run(begun())
+    async with journal.live(run) as feed, journal.live(other) as kept:
+        journal.end_live(run)
+        with pytest.raises(anyio.EndOfStream):
+            await feed.receive()
+        [event] = await journal.write(other, notice("on"))
+        assert await kept.receive() == event
+
+
+async def test_the_stream_of_all_runs_ends_with_the_journal(home: Path) -> None:
+    async with open_journal(home, holder="test") as journal:
+        assert journal.is_open
+        held = journal.live_all()
+        feed = await held.__aenter__()
+    assert not journal.is_open
+    with pytest.raises(anyio.EndOfStream):
+        await feed.receive()
+    await held.__aexit__(None, None, None)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from naestro.errors import JournalCorrupt, JournalError, JournalUnwritable
+from naestro.runs.documents import Put
 from naestro.runs.journal import digest_of, open_reader
 from naestro.runs.schema import APPLICATION_ID, MIGRATIONS, SCHEMA
 from naestro.types import RunStatus
@@ -69,7 +70,42 @@ async def test_a_migrated_file_says_what_it_is(home: Path) -> None:
         assert file.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
         assert file.execute("PRAGMA auto_vacuum").fetchone() == (2,)
         tables = {name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert tables == {"artifacts", "events", "ids", "meta", "runs", "steps", "uses"}
+    assert tables - {"sqlite_sequence"} == {
+        "artifacts",
+        "documents",
+        "events",
+        "ids",
+        "meta",
+        "runs",
+        "steps",
+        "uses",
+    }
+
+
+def as_version_1(home: Path) -> None:
+    """Turn a journal of this version into one of version 1, which had no documents."""
+    with database(home) as file:
+        file.execute("DROP TABLE documents")
+        file.execute("PRAGMA user_version = 1")
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+async def test_a_journal_without_documents_gets_room_for_them_and_loses_nothing(home: Path) -> None:
+    async with open_journal(home, holder="test") as journal:
+        run = await journal.create_run(begun())
+        await journal.write(run, notice("kept"))
+        events, info = journal.reader.all_events(), journal.reader.run(run)
+    as_version_1(home)
+    with open_reader(home) as reader, pytest.raises(JournalError, match="older version"):
+        reader.runs()
+    async with open_journal(home, holder="test") as journal:
+        assert (journal.reader.all_events(), journal.reader.run(run).last_seq) == (events, info.last_seq)
+        await journal.apply(Put("c", "k", b"1"))
+        assert journal.reader.documents("c") == [("k", b"1")]
+        assert journal.reader.damage() == []
+    assert (home / "journal.db.v1.bak").exists()
+    with database(home) as file:
+        assert file.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
 
 
 async def test_a_reader_changes_nothing_and_says_what_brings_it_up_to_date(home: Path) -> None:

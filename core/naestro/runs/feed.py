@@ -18,14 +18,17 @@ BUFFER_ITEMS = 4096
 """Half a minute of a fast engine's deltas for one reader; a few hundred kilobytes at most."""
 
 Live = Event | Delta
+Numbered = tuple[int, Event]
+"""An event with its global number."""
 
 
 class Feed:
-    """Hands each item of a run to everyone who listens to that run at the moment."""
+    """Hands each item of a run to everyone who listens to that run, or to all of them, at the moment."""
 
     def __init__(self) -> None:
         """Begin with no listener."""
         self._listeners: defaultdict[str, set[MemoryObjectSendStream[Live]]] = defaultdict(set)
+        self._of_all: set[MemoryObjectSendStream[Numbered]] = set()
 
     def publish(self, item: Live) -> None:
         """Give `item` to the listeners of its run; never waits."""
@@ -37,11 +40,19 @@ class Feed:
 
     def publish_written(self, writes: Sequence[Write]) -> None:
         """Give the events of each of `writes` that was kept to the listeners."""
-        if not self._listeners:
+        if not self._listeners and not self._of_all:
             return
         for write in writes:
-            for event in write.events:
+            for number, event in enumerate(write.events, start=write.first_number):
                 self.publish(event)
+                self._publish_numbered((number, event))
+
+    def _publish_numbered(self, item: Numbered) -> None:
+        for stream in tuple(self._of_all):
+            try:
+                stream.send_nowait(item)
+            except (anyio.WouldBlock, anyio.BrokenResourceError):
+                self._drop_of_all(stream)
 
     @asynccontextmanager
     async def listen(self, run: str) -> AsyncGenerator[MemoryObjectReceiveStream[Live]]:
@@ -54,11 +65,32 @@ class Feed:
         finally:
             self._drop(run, send)
 
+    @asynccontextmanager
+    async def listen_to_all(self) -> AsyncGenerator[MemoryObjectReceiveStream[Numbered]]:
+        """Every event from now on, without the text between them. The stream ends as that of `listen` does."""
+        send, receive = anyio.create_memory_object_stream[Numbered](BUFFER_ITEMS)
+        self._of_all.add(send)
+        try:
+            with receive:
+                yield receive
+        finally:
+            self._drop_of_all(send)
+
+    def end(self, run: str) -> None:
+        """End every stream of `run`: nothing more comes, and no event says so."""
+        for stream in tuple(self._listeners.get(run, ())):
+            self._drop(run, stream)
+
     def close(self) -> None:
         """End every stream."""
-        for run, streams in tuple(self._listeners.items()):
-            for stream in tuple(streams):
-                self._drop(run, stream)
+        for run in tuple(self._listeners):
+            self.end(run)
+        for stream in tuple(self._of_all):
+            self._drop_of_all(stream)
+
+    def _drop_of_all(self, stream: MemoryObjectSendStream[Numbered]) -> None:
+        stream.close()
+        self._of_all.discard(stream)
 
     def _drop(self, run: str, stream: MemoryObjectSendStream[Live]) -> None:
         stream.close()

@@ -51,9 +51,12 @@ class Journal:
         self.pruned: PruneReport | None = None
         """What was deleted on opening because the journal was larger than it may be."""
         self._ids = RunIds(store.newest_run)
+        self.is_open = True
+        """Whether more can come."""
 
     def close(self) -> None:
         """End every live stream and let go of the reader; `open_journal` calls it."""
+        self.is_open = False
         self._feed.close()
         self.reader.close()
 
@@ -89,6 +92,14 @@ class Journal:
         """Everything of `run` from now on. The stream ends when its reader is too slow: read on from the journal."""
         return self._feed.listen(run)
 
+    def live_all(self) -> AbstractAsyncContextManager[MemoryObjectReceiveStream[tuple[int, Event]]]:
+        """Every event from now on with its global number, of all runs. The stream ends as that of `live` does."""
+        return self._feed.listen_to_all()
+
+    def end_live(self, run: str) -> None:
+        """End every live stream of `run`: nobody works on it any more, and no event says so."""
+        self._feed.end(run)
+
     def publish(self, delta: Delta) -> None:
         """Show a piece of text to live readers; it is not written."""
         self._feed.publish(delta)
@@ -102,7 +113,7 @@ class Journal:
         await self._writer.apply(rebuild)
 
     async def apply(self, job: Job) -> None:
-        """Run `job` on the tables in a transaction of its own: for retention, not for events."""
+        """Run `job` on the tables in a transaction of its own: for retention and documents, not for events."""
         await self._writer.apply(job)
 
 

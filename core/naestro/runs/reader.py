@@ -123,6 +123,31 @@ class Reader:
             )
             return [StepRow(*values) for values in rows]
 
+    def document(self, collection: str, key: str) -> bytes | None:
+        """The document under `key`, as JSON; None where there is none."""
+        with self._reading() as tx:
+            row: tuple[bytes] | None = tx.execute(
+                "SELECT value FROM documents WHERE collection = ? AND key = ?", (collection, key)
+            ).fetchone()
+        return None if row is None else row[0]
+
+    def documents(self, collection: str) -> list[tuple[str, bytes]]:
+        """All of a collection by key, the latest put first."""
+        with self._reading() as tx:
+            return tx.execute(
+                "SELECT key, value FROM documents WHERE collection = ? ORDER BY number DESC", (collection,)
+            ).fetchall()
+
+    def left_open(self, since_ms: int) -> list[str]:
+        """The ids of the runs that have not ended and whose last event is not older than `since_ms`, oldest first."""
+        with self._reading() as tx:
+            rows = tx.execute(
+                f"SELECT r.id FROM runs r {LAST_EVENT} "  # noqa: S608 -- constants
+                "WHERE r.status IN ('running', 'stopped') AND l.time_ms >= ? ORDER BY r.id",
+                (since_ms,),
+            )
+            return [run for (run,) in rows]
+
     def version(self) -> int:
         """A number that changes when another connection has committed something; 0 while there is no journal."""
         with self._reading() as tx:

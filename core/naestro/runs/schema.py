@@ -4,7 +4,8 @@ The version stands in the file (`user_version`), the sign that it is a journal i
 of an older file is changed it is copied aside, and the change itself is one transaction: a process killed in it
 leaves the old file. Above stands the journal, below the views, of which a migration makes the tables anew.
 
-Version 1 is this one. Version 0 was the first sketch: events without a global number or an owner, and no views:
+Version 2 is this one. Version 1 had no documents. Version 0 was the first sketch: events without a global number or
+an owner, and no views:
 
     CREATE TABLE events (run TEXT, seq INTEGER, time TEXT, type TEXT, step TEXT, revision INTEGER,
                          attempt INTEGER, data TEXT, PRIMARY KEY (run, seq));
@@ -20,11 +21,13 @@ from pathlib import Path
 from naestro.errors import JournalCorrupt, JournalTooNew
 from naestro.runs.database import FILE_MODE, make_durable
 
-SCHEMA = 1
+SCHEMA = 2
+VIEWS_SINCE = 1
+"""The first version with the views, and with pages that are given back: what an older file gets anew, in full."""
 APPLICATION_ID = 0x4E414553
 """`NAES` in ASCII."""
 
-TABLES = (
+RUN_TABLES = (
     # A small number for each run keeps the index of events, which every event grows, at half the size.
     "CREATE TABLE ids (run INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE)",
     # number: the global sequence. fence: the owner that wrote it, so that the views can be made anew from events.
@@ -47,6 +50,13 @@ TABLES = (
     "CREATE TABLE uses (run TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (run, digest)) WITHOUT ROWID",
     "CREATE INDEX uses_by_digest ON uses (digest)",
 )
+
+DOCUMENTS = """CREATE TABLE documents (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, collection TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
+    UNIQUE (collection, key))"""
+"""What protocol servers keep beside the runs. number: the order in which they were last put."""
+
+TABLES = (*RUN_TABLES, DOCUMENTS)
 
 QUICK_CHECK_BYTES = 32 * 1024 * 1024
 """Files up to this size are checked whole when opened (about 1 ms a MiB); larger ones page by page as they are read."""
@@ -148,7 +158,9 @@ def _create(tx: sqlite3.Connection) -> None:
 def _from_0(tx: sqlite3.Connection) -> None:
     tx.execute("ALTER TABLE events RENAME TO old_events")
     tx.execute("ALTER TABLE artifacts RENAME TO old_artifacts")
-    _create(tx)
+    for statement in RUN_TABLES:
+        tx.execute(statement)
+    tx.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     tx.execute("INSERT INTO ids (id) SELECT run FROM old_events GROUP BY run ORDER BY run")
     tx.execute(
         "INSERT INTO events (run, seq, time_ms, fence, type, step, revision, attempt, data) "
@@ -161,7 +173,11 @@ def _from_0(tx: sqlite3.Connection) -> None:
     tx.execute("DROP TABLE old_artifacts")
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {0: _from_0}
+def _from_1(tx: sqlite3.Connection) -> None:
+    tx.execute(DOCUMENTS)
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {0: _from_0, 1: _from_1}
 """From each older version to the next; each leaves the tables that the next expects."""
 
 
@@ -169,8 +185,11 @@ def _migrate(connection: sqlite3.Connection, version: int, rebuild: Rebuild) -> 
     def work(tx: sqlite3.Connection) -> None:
         for step in range(version, SCHEMA):
             MIGRATIONS[step](tx)
-        rebuild(tx)
+        tx.execute(f"PRAGMA user_version = {SCHEMA}")
+        if version < VIEWS_SINCE:
+            rebuild(tx)
 
     in_transaction(connection, work)
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    connection.execute("VACUUM")
+    if version < VIEWS_SINCE:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("VACUUM")

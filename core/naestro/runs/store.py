@@ -58,6 +58,8 @@ class Write:
     guard: Guard | None
     time_ms: int
     events: list[Event] = field(default_factory=list[Event])
+    first_number: int = 0
+    """The global number of the first of `events`."""
     error: NaestroError | None = None
 
 
@@ -214,6 +216,7 @@ class Store:
         """Number the drafts of `write` and note their rows: the hot path, so it looks things up once."""
         time_ms = max(write.time_ms, row.updated_ms)
         time, run, fence, rows = self._told(time_ms), row.id, self.fence, self._pending.events
+        write.first_number = number + 1
         for draft, text in zip(write.drafts, write.texts, strict=True):
             number += 1
             self._pending.fold(row, draft, time_ms, fence)
