@@ -85,7 +85,8 @@ def read_message(line: "bytes | bytearray") -> Message | None:
         value, _ = _scan(line.decode().strip(), 0)
     except (ValueError, StopIteration, RecursionError):
         return None
-    return Message(value) if isinstance(value, dict) else None
+    # A JSON object's keys are strings.
+    return Message(value) if isinstance(value, dict) else None  # pyright: ignore[reportUnknownArgumentType] - see above
 
 
 class Piece:

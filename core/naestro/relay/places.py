@@ -4,6 +4,7 @@
 same of the home folder with pydantic behind it; a test holds both equal. It opens no socket and starts nothing.
 """
 
+# ruff: noqa: PTH101, PTH103, PTH109, PTH111, PTH117, PTH118, PTH120 - pathlib takes longer to import than all the rest of the relay
 import os
 import stat
 import sys

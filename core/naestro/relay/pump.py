@@ -9,7 +9,6 @@ the connection is said to it again. It knows of the protocol what `lines` reads,
 import os
 import select
 import time
-from _signal import SIG_DFL, SIGINT, signal
 from _socket import SHUT_WR, socket
 
 from naestro.relay.lines import Lines, Piece
@@ -21,6 +20,7 @@ STDIN, STDOUT = 0, 1
 READ_BYTES = 1 << 16
 BUFFER_BYTES = 1 << 18
 """When this much waits for one side, the other side is not read: whoever writes too fast has to wait."""
+EXIT_INTERRUPTED = 130
 EOF_S = 0.7
 """How long answers may still come after the editor closed its side; an editor expects the end within a second."""
 LOSSES_MAX = 3
@@ -37,11 +37,12 @@ class EditorGone(Exception):
 class Relay(Patience):
     """One editor's connection, over all daemons that serve it."""
 
-    def __init__(self, protocol: str) -> None:
+    def __init__(self, protocol: str, trouble: Trouble | None = None) -> None:
+        """With a final `trouble` no daemon is reached for: every request is answered with it."""
         self._protocol = protocol
         self._places: Places | None = None
         self._connection: socket | None = None
-        self._trouble: Trouble | None = None
+        self._trouble = trouble
         """Why there is no connection, where the last try failed."""
         self._memory = Memory()
         self._losses = 0
@@ -69,7 +70,8 @@ class Relay(Patience):
     def run(self) -> int:
         """Relay until the editor is gone; 1 where no daemon could be reached at the end."""
         try:
-            self._reach()
+            if self._trouble is None:
+                self._reach()
             while not self._is_over():
                 self._turn()
         except EditorGone:
@@ -235,7 +237,7 @@ class Relay(Patience):
         self._losses += 1
         self._memory.lose_daemon()
         is_wanted = bool(self._memory.open) and self._ends_at is None and self._losses <= LOSSES_MAX
-        is_stopped = self._places is not None and not os.path.exists(self._places.relay_socket)
+        is_stopped = self._places is not None and not os.access(self._places.relay_socket, os.F_OK)
         is_opening = self._memory.initialize_id in self._memory.open
         if is_wanted and (is_opening or not is_stopped):
             self._reach()
@@ -283,6 +285,12 @@ class Relay(Patience):
 
 def main(protocol: str) -> int:
     """Be the relay of `protocol` until the editor is gone; the exit code."""
-    # Python would write a traceback.
-    signal(SIGINT, SIG_DFL)
-    return Relay(protocol).run()
+    try:
+        return Relay(protocol).run()
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def refuse(protocol: str, trouble: Trouble) -> int:
+    """Answer every request with `trouble` until the editor is gone; the exit code."""
+    return Relay(protocol, trouble).run()

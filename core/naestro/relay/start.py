@@ -5,6 +5,7 @@ that start at once take turns at `start.lock`; the daemon itself holds `daemon.l
 comes to be, whoever was killed in between. It knows no protocol: what follows the daemon's yes is the caller's.
 """
 
+# ruff: noqa: PTH109 - pathlib takes longer to import than all the rest of the relay
 import fcntl
 import os
 import select
@@ -77,7 +78,7 @@ def reach(places: Places, hello: Hello, patience: Patience) -> socket:
     while time.monotonic() < deadline:
         connection = connect(places)
         if connection is None:
-            _start_or_wait(places, patience, began, deadline)
+            _start_or_wait(places, hello, patience, (began, deadline))
         elif _greeted(connection, hello.line(places.token()), patience):
             return connection
         else:
@@ -148,10 +149,11 @@ def _fields(line: bytes) -> "dict[str, object]":
     import json
 
     try:
-        answer = json.loads(line or b"{}")
+        answer: object = json.loads(line or b"{}")
     except ValueError:
-        answer = {}
-    return answer if isinstance(answer, dict) else {}
+        answer = None
+    # A JSON object's keys are strings.
+    return answer if isinstance(answer, dict) else {}  # pyright: ignore[reportUnknownVariableType] - see above
 
 
 def _refused(answer: "dict[str, object]", *, is_final: bool) -> Trouble:
@@ -174,7 +176,7 @@ def is_locked(path: str) -> bool:
     return False
 
 
-def _start_or_wait(places: Places, patience: Patience, began: float, deadline: float) -> None:
+def _start_or_wait(places: Places, hello: Hello, patience: Patience, times: "tuple[float, float]") -> None:
     """Start a daemon, if nobody else does and none is about to listen or to end."""
     try:
         descriptor = os.open(places.start_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
@@ -185,7 +187,9 @@ def _start_or_wait(places: Places, patience: Patience, began: float, deadline: f
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not is_locked(places.daemon_lock) and not _is_listening(places):
-            _start(places, descriptor, patience, began, deadline)
+            _start(places, descriptor, patience, times)
+            # Were the new one to say that it is of another version, it would say so for ever.
+            hello.is_replacing = False
             return
     except BlockingIOError:
         pass
@@ -202,8 +206,9 @@ def _is_listening(places: Places) -> bool:
     return connection is not None
 
 
-def _start(places: Places, memo: int, patience: Patience, began: float, deadline: float) -> None:
+def _start(places: Places, memo: int, patience: Patience, times: "tuple[float, float]") -> None:
     """Start a daemon and wait until it is ready; `memo`, the lock's file, tells those who wait why it failed."""
+    began, deadline = times
     found = os.fstat(memo)
     if found.st_size and found.st_mtime >= began:
         raise _refused(_fields(os.pread(memo, REPLY_MAX_BYTES, 0)), is_final=False)
@@ -212,10 +217,8 @@ def _start(places: Places, memo: int, patience: Patience, began: float, deadline
     if answer.get("ok") or answer.get("again"):
         return
     if not answer:
-        answer = {
-            "error": "Naestro's daemon ended while it started.",
-            "hint": LOG_HINT.format(log=places.log),
-        }
+        answer["error"] = "Naestro's daemon ended while it started."
+        answer["hint"] = LOG_HINT.format(log=places.log)
     import json
 
     os.pwrite(memo, json.dumps(answer).encode(), 0)
