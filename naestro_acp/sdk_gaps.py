@@ -14,7 +14,7 @@
 `agent` and `plugin` above use it; below are the SDK and `transport`. It knows nothing of sessions and runs.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from logging import getLogger
@@ -129,16 +129,11 @@ def after_answer(work: After) -> None:
 class MendedConnection(Connection):
     """The SDK's connection, with every request answered once, by a result or by an error that says what to do."""
 
-    def __init__(
-        self, router: MessageRouter, transport: LineTransport, withdraw: Mapping[str, Withdraw]
-    ) -> None:
-        """Answer by `router` what comes over `transport`.
-
-        `withdraw` names, for a method whose work outlives its handler, what `$/cancel_request` does instead of
-        cancelling the handler.
-        """
+    def __init__(self, router: MessageRouter, transport: LineTransport) -> None:
+        """Answer by `router` what comes over `transport`."""
         super().__init__(router, transport, listening=False)
-        self._withdraw = withdraw
+        self.withdrawals: dict[str, Withdraw] = {}
+        """What `$/cancel_request` does to a method whose work outlives its handler, instead of cancelling that."""
         self._open: dict[Json, OpenRequest] = {}
         self._is_initialized = False
 
@@ -216,7 +211,7 @@ class MendedConnection(Connection):
         if request is None or request.is_cancelled:
             return
         request.is_cancelled = True
-        if withdraw := self._withdraw.get(request.method):
+        if withdraw := self.withdrawals.get(request.method):
             self._tasks.create(withdraw(request.parameters), name=f"acp withdraw {request.method}")
         else:
             request.scope.cancel()
@@ -245,11 +240,9 @@ class MendedConnection(Connection):
         log.error("A task of the connection failed", exc_info=exc)
 
 
-def connect(
-    router: MessageRouter, transport: LineTransport, withdraw: Mapping[str, Withdraw]
-) -> tuple[ClientConnection, MendedConnection]:
+def connect(router: MessageRouter, transport: LineTransport) -> tuple[ClientConnection, MendedConnection]:
     """The client as the SDK shows it to an agent, and the connection under it, which the caller listens on."""
-    mended = MendedConnection(router, transport, withdraw)
+    mended = MendedConnection(router, transport)
     client = AgentSideConnection(cast("Agent", _Nobody()), transport, listening=False)
     # The SDK offers no way to bring one's own connection, and its class, which is final, is the typed way to a client.
     client._conn = mended  # pyright: ignore[reportPrivateUsage]

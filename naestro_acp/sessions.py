@@ -158,8 +158,8 @@ class Sessions:
     async def page(self, cwd: str | None, cursor: str | None) -> tuple[list[Session], str | None]:
         """Sessions, the latest first, in folder `cwd` where one is given; and the cursor of the next page."""
         kept = [self._whole(value) for _, value in await self._documents.list(COLLECTION)]
-        root = None if cwd is None else str(Path(cwd).resolve())
-        wanted = [session for session in kept if root is None or root == session.workspace]
+        root = None if cwd is None else _absolute(cwd).resolve()
+        wanted = [session for session in kept if root is None or root == Path(session.workspace)]
         wanted.sort(key=_order, reverse=True)
         if cursor is not None:
             before = _position(cursor)
@@ -189,12 +189,20 @@ def utc_now() -> str:
 
 def checked_folder(path: str) -> Path:
     """`path` as the folder that it names. Raises `InputError` where it is relative or no folder."""
-    folder = Path(path)
-    if not folder.is_absolute():
-        raise InputError(f"The folder {path!r} is relative.", hint="Send an absolute path.")
-    if not folder.is_dir():
+    folder = _absolute(path)
+    try:
+        is_folder = folder.is_dir()
+    except (OSError, ValueError):  # no permission, a name that is too long, a zero byte
+        is_folder = False
+    if not is_folder:
         raise InputError(f"There is no folder {path!r}.", hint="Open a folder that exists on this machine.")
     return folder
+
+
+def _absolute(path: str) -> Path:
+    if not Path(path).is_absolute():
+        raise InputError(f"The folder {path!r} is relative.", hint="Send an absolute path.")
+    return Path(path)
 
 
 def _checked(path: str) -> str:
