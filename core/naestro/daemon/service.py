@@ -60,7 +60,7 @@ class Service:
             started=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             port=self._port_socket.getsockname()[1],
         )
-        self._web = WebServer(build_app(core, self._info))
+        self._web = WebServer(build_app(core, self._info, self._token))
         plain.hide(self._token)
 
     async def serve(self, ready: Callable[[int], None]) -> None:
