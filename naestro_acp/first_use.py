@@ -48,15 +48,15 @@ class FirstUse:
 
     client: Client
     sessions: Sessions
-    _ready: set[str] = field(default_factory=set[str])
-    """Workspaces where one could a while ago."""
+    contexts: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    """By workspace where one could answer a while ago: the tokens of each engine's context."""
 
     async def ensure(self, outlet: Outlet, session: Session) -> Session | None:
         """The session to go on with, or None where the person does not want any of what is offered.
 
         Raises `NoEngine` where there is nothing to offer, what a pull raises, and one of `GONE`.
         """
-        if session.workspace in self._ready or is_found(session) or await self._is_ready(session):
+        if session.workspace in self.contexts or is_found(session) or await self._is_ready(session):
             return session
         offers = [*await self._offers()]
         if not offers:
@@ -70,13 +70,15 @@ class FirstUse:
             return None
         if picked.model:
             await self._pull(outlet, picked.model)
+            await self._is_ready(session)
             return session
         return await self.sessions.change(session.id, lambda now: _with_engine(now, picked.engine))
 
     async def _is_ready(self, session: Session) -> bool:
-        if any(engine.is_ready for engine in await self.client.engines(session.workspace)):
-            self._ready.add(session.workspace)
-        return session.workspace in self._ready
+        engines = await self.client.engines(session.workspace)
+        if any(engine.is_ready for engine in engines):
+            self.contexts[session.workspace] = {engine.name: engine.context_tokens for engine in engines}
+        return session.workspace in self.contexts
 
     async def _offers(self) -> Iterator[Offer]:
         servers = await self.client.machine.servers()
