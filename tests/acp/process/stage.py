@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from naestro.runs.journal import open_reader
+from naestro.types import RunStatus
 from tests.support.cli import CONFIG, LEFT_OUT
 from tests.support.processes import POLL_S, running, until
 
@@ -82,6 +84,15 @@ class Stage:
         """What the daemon logged."""
         path = self.home / "logs" / "daemon.log"
         return path.read_text() if path.exists() else ""
+
+    def status(self, run: str) -> RunStatus:
+        """What became of a run, read from the journal beside the daemon that writes it."""
+        with open_reader(self.home) as reader:
+            return reader.run(run).status
+
+    async def reaches(self, run: str, status: RunStatus, within_s: float = 60.0) -> None:
+        """Wait until a run has that status."""
+        await until(lambda: self.status(run) == status, within_s)
 
     async def daemon_is_gone(self, within_s: float = 30.0) -> None:
         """Wait until no daemon runs."""
