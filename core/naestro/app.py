@@ -13,10 +13,12 @@ import anyio
 
 from naestro.client.api import Client, Command, EngineStatus
 from naestro.client.local import Core, LocalClient
+from naestro.client.machine import LocalMachine, load_leniently
 from naestro.commands import explain, judge, orchestrate
 from naestro.config import (
     Loaded,
     Settings,
+    environment,
     home,
     load_settings,
     require_available,
@@ -32,6 +34,7 @@ from naestro.engines.fetch import installed
 from naestro.engines.shelf import Shelf
 from naestro.errors import InputError
 from naestro.index.literal import LiteralSearcher
+from naestro.policy.editor import Editor
 from naestro.policy.trust import is_trusted
 from naestro.policy.workspace import Workspace
 from naestro.routing.pool import Pool
@@ -54,9 +57,17 @@ met a few times between two steps, cost more than all that the steps do."""
 
 @asynccontextmanager
 async def open_client(holder: str) -> AsyncGenerator[Client]:
-    """A client that works in this process and holds the journal for `holder`, a command in words.
+    """A client that works in this process and holds the journal for `holder`, a command in words; see `open_core`."""
+    async with open_core(holder) as client:
+        yield client
 
-    When the block ends, runs that still work are parked, and engines that were started end.
+
+@asynccontextmanager
+async def open_core(holder: str) -> AsyncGenerator[LocalClient]:
+    """All of the core in this process, which holds the journal for `holder`, a command in words.
+
+    When the block ends, runs that still work are parked, and engines that were started end. A daemon calls
+    `shut_down` first, so that its successor goes on with them.
     A journal over the person's size limit loses its oldest ended runs first.
     Raises `JournalLocked` at once when another process holds the journal.
     """
@@ -73,9 +84,20 @@ async def open_client(holder: str) -> AsyncGenerator[Client]:
             prepare=prepare,
             flow=partial(_open_flow, journal, shelf, {}),
             engines=partial(_engine_states, shelf),
+            machine=_machine_of,
         )
         yield LocalClient(core, tasks)
         tasks.cancel_scope.cancel()
+
+
+def _machine_of(variables: Mapping[str, str] | None) -> LocalMachine:
+    """The machine as a caller with these variables sees it: settings are read with them."""
+
+    def load(root: Path | None) -> Loaded:
+        with environment(variables):
+            return load_leniently(root)
+
+    return LocalMachine(load)
 
 
 def settings_of(workspace: Path, overrides: Mapping[str, Json] = {}) -> Loaded:
@@ -109,7 +131,11 @@ def _with_local_models(settings: Settings) -> Settings:
 
 @asynccontextmanager
 async def _open_flow(
-    journal: Journal, shelf: Shelf, limiters: dict[int, anyio.CapacityLimiter], started: RunStarted
+    journal: Journal,
+    shelf: Shelf,
+    limiters: dict[int, anyio.CapacityLimiter],
+    started: RunStarted,
+    editor: Editor | None,
 ) -> AsyncGenerator[Flow]:
     """The flow of a recorded run with its kit, made from the settings that the run was started with.
 
@@ -129,7 +155,7 @@ async def _open_flow(
     limit = settings.flags.concurrency_max
     limiter = limiters.setdefault(limit, anyio.CapacityLimiter(limit))
     pool = Pool(shelf.engines(settings), preferences, limiter)
-    kit = Kit(workspace, pool, settings, LiteralSearcher(workspace), journal)
+    kit = Kit(workspace, pool, settings, LiteralSearcher(workspace), journal, editor)
     command = COMMANDS[started.command]
 
     async def flow(run: Run) -> Value:

@@ -1,6 +1,6 @@
 """The client in this process, held to what `naestro.client.api` promises, over a real journal and small flows."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -10,7 +10,10 @@ import pytest
 
 from naestro.client.api import Client, Command, EngineStatus
 from naestro.client.local import Core, LocalClient
+from naestro.client.machine import LocalMachine, load_leniently
+from naestro.config import Loaded, environment
 from naestro.errors import InputError, JournalUnwritable, NotInJournal, RunStateError
+from naestro.policy.editor import Editor
 from naestro.runs.attempt import Attempt
 from naestro.runs.execution import Flow
 from naestro.runs.feed import BUFFER_ITEMS
@@ -32,9 +35,11 @@ class Flows:
     def __init__(self) -> None:
         self.by_text: dict[str, Flow] = {}
         self.closed: list[str] = []
+        self.editors: list[Editor | None] = []
 
     @asynccontextmanager
-    async def open(self, started: RunStarted) -> AsyncIterator[Flow]:
+    async def open(self, started: RunStarted, editor: Editor | None) -> AsyncIterator[Flow]:
+        self.editors.append(editor)
         try:
             yield self.by_text[str(started.task["text"])]
         finally:
@@ -71,11 +76,19 @@ async def engines(workspace: str) -> list[EngineStatus]:
     return [ENGINE] if workspace == "/w" else []
 
 
+def machine_of(variables: Mapping[str, str] | None) -> LocalMachine:
+    def load(root: Path | None) -> Loaded:
+        with environment(variables):
+            return load_leniently(root)
+
+    return LocalMachine(load)
+
+
 @asynccontextmanager
-async def client_in(home: Path, flows: Flows) -> AsyncIterator[Client]:
+async def client_in(home: Path, flows: Flows) -> AsyncIterator[LocalClient]:
     with anyio.fail_after(WAIT_S):
         async with open_journal(home, holder="test") as journal, anyio.create_task_group() as tasks:
-            yield LocalClient(Core(journal, prepare, flows.open, engines), tasks)
+            yield LocalClient(Core(journal, prepare, flows.open, engines, machine_of), tasks)
             tasks.cancel_scope.cancel()
 
 
@@ -87,7 +100,7 @@ def flows() -> Flows:
 
 
 @pytest.fixture
-async def client(tmp_path: Path, flows: Flows) -> AsyncIterator[Client]:
+async def client(tmp_path: Path, flows: Flows) -> AsyncIterator[LocalClient]:
     async with client_in(tmp_path, flows) as client:
         yield client
 
@@ -383,20 +396,26 @@ async def test_undo_says_that_a_run_changed_no_file(client: Client) -> None:
         await client.undo("last", by="me")
 
 
-async def test_a_journal_that_cannot_be_written_ends_the_client_with_its_sentence(
+async def test_a_journal_that_cannot_be_written_is_told_to_who_follows_and_ends_no_other_run(
     tmp_path: Path, flows: Flows
 ) -> None:
-    gate = Gate("x" * 100_000)
-    flows.by_text["slow"] = behind(gate)
-    with pytest.RaisesGroup(JournalUnwritable, flatten_subgroups=True, allow_unwrapped=True):
-        async with client_in(tmp_path, flows) as client:
-            run = await client.start(command("slow"))
-            await gate.came.wait()
-            with full_disk(tmp_path):
-                gate.goes.set()
-                await watched(client, run)
+    gate, other = Gate("x" * 100_000), Gate()
+    flows.by_text |= {"slow": behind(gate), "other": behind(other)}
     async with client_in(tmp_path, flows) as client:
-        assert (await client.get("last")).status is RunStatus.STOPPED
-        await client.resume("last")
-        await watched(client, (await client.get("last")).id)
-        assert (await client.get("last")).status is RunStatus.FINISHED
+        await client.start(command("other"))
+        run = await client.start(command("slow"))
+        await gate.came.wait()
+        await other.came.wait()
+        with full_disk(tmp_path):
+            gate.goes.set()
+            with pytest.raises(JournalUnwritable):
+                await watched(client, run)
+        assert client.working == [one for one in client.working if one != run]
+        assert len(client.working) == 1
+        other.goes.set()
+        assert (await watched(client, client.working[0]))[-1].type == "run.finished"  # pyright: ignore[reportAttributeAccessIssue]  # the last is an event
+    async with client_in(tmp_path, flows) as client:
+        assert (await client.get(run)).status is RunStatus.STOPPED
+        await client.resume(run)
+        await watched(client, run)
+        assert (await client.get(run)).status is RunStatus.FINISHED

@@ -211,3 +211,18 @@ class Client(Protocol):
     async def engines(self, workspace: str) -> list[EngineStatus]:
         """The engines that the settings of a workspace name."""
         ...
+
+
+class CallerClient(Client, Protocol):
+    """A client of one caller, whose environment counts for the runs that it starts or resumes."""
+
+    def with_editor(self, editor: Editor) -> "CallerClient":
+        """The same client; runs that it starts or resumes use `editor` until they end."""
+        ...
+
+    def adopt(self, run: str) -> None:
+        """Lend this client's editor to a run that is worked on already, in place of the one that it had.
+
+        Nothing happens where this client has no editor, or nobody works on the run.
+        """
+        ...

@@ -1,13 +1,16 @@
 """The engines of a process: made from settings when they are first asked for, shared by all runs, ended together.
 
 The composition root above opens one and asks it for the engines of each run's settings; two runs whose settings say
-the same of an engine share it. Isolation mode is held here: an engine that is not on this machine is not made at all.
+the same of an engine, and whose callers have the same key for it, share it. Isolation mode is held here: an engine
+that is not on this machine is not made at all.
 """
 
+import hashlib
 from types import TracebackType
 from typing import Self
 
 import anyio
+from pydantic import SecretStr
 
 from naestro.config import EngineSettings, Settings, api_key
 from naestro.engines.addresses import is_loopback
@@ -60,15 +63,22 @@ class Shelf:
         return [self._engine(name, one, settings) for name, one in allowed.items()]
 
     def _engine(self, name: str, one: EngineSettings, settings: Settings) -> Engine:
-        parts = (name, one, settings.embedded if one.kind == "embedded" else None, settings.timeouts)
-        key = repr(parts)
+        secret = api_key(one) if one.kind == "openai" else None
+        # Callers have keys of their own: none is used for another, nor kept here in the clear a second time.
+        owner = hashlib.sha256(secret.get_secret_value().encode()).hexdigest() if secret is not None else ""
+        embedded = settings.embedded if one.kind == "embedded" else None
+        key = repr((name, one, embedded, settings.timeouts, owner))
         if key not in self._made:
-            make = self._embedded if one.kind == "embedded" else self._remote
-            self._made[key] = make(name, one, settings)
+            self._made[key] = (
+                self._embedded(name, one, settings)
+                if one.kind == "embedded"
+                else self._remote(name, one, settings, secret)
+            )
         return self._made[key]
 
-    def _remote(self, name: str, one: EngineSettings, settings: Settings) -> OpenAIEngine:
-        key = api_key(one)
+    def _remote(
+        self, name: str, one: EngineSettings, settings: Settings, key: SecretStr | None
+    ) -> OpenAIEngine:
         info = EngineInfo(
             name, one.model or name, one.context_tokens or DEFAULT_CONTEXT_TOKENS, is_local=False
         )

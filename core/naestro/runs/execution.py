@@ -80,9 +80,12 @@ class Execution:
         """End the run: the flow is cancelled at once and `run.cancelled` written. Nothing after it has ended."""
         self._end_by(RunCancelled(reason))
 
-    def park(self, reason: str = "Parked until it is resumed.") -> None:
-        """Leave the run for later: the flow is cancelled at once and `run.stopped` written."""
-        self._end_by(RunStopped(reason))
+    def park(self, reason: str = "Parked until it is resumed.", *, resumes: bool = False) -> None:
+        """Leave the run for later: the flow is cancelled at once and `run.stopped` written.
+
+        With `resumes` the next owner goes on with it by itself.
+        """
+        self._end_by(RunStopped(reason, resumes))
 
     def _end_by(self, ending: RunCancelled | RunStopped) -> None:
         self._ending = self._ending or ending

@@ -82,6 +82,10 @@ class History:
         """Time during which an owner worked on it, up to the last event; waits over restarts do not count."""
         self.is_untouched = True
         """Whether nobody executed it yet: it was only created, or forked."""
+        self.is_set_aside = False
+        """Whether its last owner was shut down while it worked, and meant the next one to go on."""
+        self.resumed_since_finish = 0
+        """How often a new owner went on with it since a step of it was last finished."""
         self._ending = RunStatus.RUNNING
         self._calls: dict[str, CallRecord] = {}
 
@@ -99,6 +103,17 @@ class History:
         if not self._ending.is_final and self.open_interrupts:
             return RunStatus.WAITING
         return self._ending
+
+    @property
+    def waits_for_an_owner(self) -> bool:
+        """Whether the next owner should go on with it by itself: the last one went away in the middle of it.
+
+        So it is when that owner said so, or said nothing. Not with a run that a person parked, nor with a fork, which
+        begins when somebody says so.
+        """
+        if self._ending is not RunStatus.RUNNING or self.started is None:
+            return self._ending is RunStatus.STOPPED and self.is_set_aside
+        return not (self.is_untouched and self.started.forked_from is not None)
 
     @property
     def usage(self) -> Usage:
@@ -146,6 +161,7 @@ class History:
             case RunResumed():
                 self._let_go(event, RunStatus.RUNNING)
                 self.fault, self.reason = None, ""
+                self.resumed_since_finish += 1
             case RunStopped(reason=reason) | RunCancelled(reason=reason):
                 self._let_go(event, ENDINGS[type(event.data)])
                 self.reason = reason
@@ -161,6 +177,7 @@ class History:
 
     def _let_go(self, event: Event, ending: RunStatus) -> None:
         self._ending, self.is_untouched = ending, False
+        self.is_set_aside = isinstance(event.data, RunStopped) and event.data.resumes
         for step in self.steps.values():
             _interrupt(step.last, event.time)
 
@@ -172,6 +189,7 @@ class History:
                 self._revision(event).inputs[data.name] = InputRecord(data.name, data.value, data.is_patched)
             case StepFinished() as data:
                 _finish_step(self._revision(event), event, data)
+                self.resumed_since_finish = 0
             case StepFailed() as data:
                 _fail_step(self._revision(event), event, data)
             case StepPatched() as data:
