@@ -202,7 +202,10 @@ class Turns:
         cost_usd = self._costs_usd.get(session.id, 0.0)
         projection = Projection(self._first_use.contexts.get(session.workspace, {}), cost_usd)
         following = Following(self._client, self._sessions, self._permissions, outlet, projection)
-        await following.to_end(run, is_resumed=is_resumed)
+        try:
+            await following.to_end(run, is_resumed=is_resumed)
+        except NaestroError as error:  # the run was started: what ends it now is told in the conversation
+            await outlet.tell(error)
         self._costs_usd[session.id] = cost_usd + projection.usage.cost_usd
         if following.is_cancelled:
             await self._end(run)
