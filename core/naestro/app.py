@@ -32,7 +32,7 @@ from naestro.engines.embedded import Home
 from naestro.engines.engine import Engine
 from naestro.engines.fetch import installed
 from naestro.engines.shelf import Shelf
-from naestro.errors import InputError
+from naestro.errors import InputError, NoEngine
 from naestro.index.literal import LiteralSearcher
 from naestro.policy.editor import Editor
 from naestro.policy.trust import is_trusted
@@ -110,7 +110,8 @@ def settings_of(workspace: Path, overrides: Mapping[str, Json] = {}) -> Loaded:
 def prepare(command: Command) -> tuple[str, dict[str, Json]]:
     """The root of the command's workspace and the settings to record.
 
-    Raises `InputError` for an unknown command or an empty task, `ConfigError` for what the settings say wrong.
+    Raises `InputError` for an unknown command or an empty task, `ConfigError` for what the settings say wrong,
+    `NoEngine` for a role's engine that is not there: a run keeps its settings, so resuming it would not mend that.
     """
     if command.name not in COMMANDS:
         raise InputError(f"There is no command {command.name!r}; there are {', '.join(COMMANDS)}.")
@@ -119,12 +120,26 @@ def prepare(command: Command) -> tuple[str, dict[str, Json]]:
     root = Workspace.find(Path(command.workspace)).root
     settings = settings_of(root, command.settings).settings
     require_available(settings)
-    return str(root), settings_for_journal(_with_local_models(settings))
+    engines = list(engine_settings(settings, installed()))
+    _check_roles(settings, engines)
+    return str(root), settings_for_journal(_with_local_models(settings, engines))
 
 
-def _with_local_models(settings: Settings) -> Settings:
-    """`settings` with the local models by name, so that a resumed or replayed run has the same engines."""
-    local = [name for name in engine_settings(settings, installed()) if name not in settings.engines]
+def _check_roles(settings: Settings, engines: list[str]) -> None:
+    """Raise `NoEngine` for the first role that names an engine which is none of `engines`."""
+    for role, one in settings.roles:
+        for name in one.engines:
+            if name not in engines:
+                raise NoEngine(
+                    f"No engine is called {name!r}, which roles.{role}.engines names; "
+                    f"there are: {', '.join(engines) or 'none'}.",
+                    hint="Correct the name, configure that engine, or fetch its model with `naestro models pull`.",
+                )
+
+
+def _with_local_models(settings: Settings, engines: list[str]) -> Settings:
+    """`settings` with the local ones of `engines` by name: a resumed or replayed run has the same engines."""
+    local = [name for name in engines if name not in settings.engines]
     flags = settings.flags.model_copy(update={"local_models": tuple(local)})
     return settings.model_copy(update={"flags": flags})
 

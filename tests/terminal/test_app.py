@@ -7,13 +7,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from naestro.app import open_client, prepare, settings_of
+from naestro.app import open_client, open_core, prepare, settings_of
 from naestro.client.api import Command
-from naestro.config import Settings
+from naestro.config import Settings, environment
 from naestro.engines.embedded import EmbeddedEngine, Home
 from naestro.engines.openai import OpenAIEngine
 from naestro.engines.shelf import DEFAULT_CONTEXT_TOKENS, Shelf
-from naestro.errors import ConfigError, InputError, IsolationError
+from naestro.errors import ConfigError, InputError, IsolationError, NoEngine
 from naestro.types import Origin
 from tests.support.cli import CONFIG
 from tests.support.scripted_server import ScriptedServer
@@ -94,3 +94,38 @@ def test_an_unknown_command_and_an_empty_task_are_refused(tmp_path: Path) -> Non
         prepare(wanted)
     with pytest.raises(InputError, match="The task is empty"):
         prepare(Command(name="explain", task={}, workspace=str(tmp_path), origin=Origin.HTTP))
+
+
+async def test_a_role_whose_engine_is_not_there_starts_no_run(tmp_path: Path) -> None:
+    wrong = Command(
+        name="explain",
+        task={"text": "Why?"},
+        workspace=str(tmp_path),
+        origin=Origin.CLI,
+        settings={"engines": {"server": REMOTE}, "roles": {"critic": {"engines": ["server", "sever"]}}},
+    )
+    with pytest.raises(NoEngine, match=r"'sever', which roles.critic.engines names; there are: server"):
+        prepare(wrong)
+    async with open_client("test") as client:
+        with pytest.raises(NoEngine):
+            await client.start(wrong)
+        assert await client.runs() == []
+
+
+async def test_two_callers_with_keys_of_their_own_share_no_engine(tmp_path: Path) -> None:
+    wanted = settings(tmp_path, {"engines": {"server": {**REMOTE, "api_key_env": "A_KEY"}}})
+    async with shelf_in(tmp_path) as shelf:
+        with environment({"A_KEY": "mine"}):
+            mine = shelf.engines(wanted)
+            assert shelf.engines(wanted) == mine
+        with environment({"A_KEY": "yours"}):
+            assert shelf.engines(wanted) != mine
+        with environment({}), pytest.raises(ConfigError, match="A_KEY"):
+            shelf.engines(wanted)
+
+
+async def test_a_caller_sees_the_machine_by_its_own_settings(tmp_path: Path) -> None:
+    async with open_core("test") as client:
+        shown = await client.bound({"NAESTRO_COUNCIL__PROPOSERS": "2"}).machine.settings(str(tmp_path))
+        assert shown["council.proposers"] == ("2", "environment variable NAESTRO_COUNCIL__PROPOSERS")
+        assert (await client.machine.settings(str(tmp_path)))["council.proposers"][0] == "3"
