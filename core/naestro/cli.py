@@ -41,10 +41,14 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The models on this machine and in the catalogue.", no_args_is_help=True)
 config_app = typer.Typer(help="Settings, and where each came from.", no_args_is_help=True)
+daemon_app = typer.Typer(help="The process that works on runs.", no_args_is_help=True)
 runs_app = typer.Typer(help="List runs, or delete old ones.", invoke_without_command=True)
+setup_app = typer.Typer(help="Put Naestro into an editor's settings, or take it out.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+app.add_typer(setup_app, name="setup")
 app.add_typer(config_app, name="config")
 app.add_typer(runs_app, name="runs")
+app.add_typer(daemon_app, name="daemon")
 
 
 def main() -> int:
@@ -426,13 +430,86 @@ def doctor(workspace: WorkspaceOption = None, as_json: AsJson = False) -> None:
     _finish(show_diagnosis(_folder(workspace), as_json=as_json))
 
 
+@setup_app.command("zed")
+def setup_zed(
+    undo: Annotated[bool, typer.Option("--undo", help="Take Naestro out of Zed's settings.")] = False,
+    print_only: Annotated[bool, typer.Option("--print", help="Only print what would be added.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Change the settings without asking.")] = False,
+) -> None:
+    """Add Naestro to the agents of Zed: shows the change, asks, keeps a backup, leaves comments as they are."""
+    from naestro.terminal.setup import print_zed_snippet, set_up_zed
+
+    if print_only:
+        print_zed_snippet()
+    else:
+        raise typer.Exit(set_up_zed(is_undone=undo, is_yes=yes))
+
+
 @app.command()
 def uninstall(
     data: Annotated[bool, typer.Option("--data", help="Delete runs, settings and logs too.")] = False,
     models: Annotated[bool, typer.Option("--models", help="Delete fetched models too.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Stop what runs and, on request, delete Naestro's data and models; then say how to remove the package."""
+    """Stop what runs, undo `naestro setup` and, on request, delete data and models; say how to remove the package."""
     from naestro.terminal.uninstall import uninstall_naestro
 
     raise typer.Exit(uninstall_naestro(is_data=data, is_models=models, is_yes=yes))
+
+
+@app.command()
+def acp(
+    standalone: Annotated[
+        bool, typer.Option("--standalone", help="Serve in this process, without the daemon.")
+    ] = False,
+) -> None:
+    """Speak the Agent Client Protocol over standard input and output; for editors."""
+    from naestro.app import open_core
+    from naestro.daemon.standalone import main as serve_alone
+    from naestro.relay.pump import main as relay
+
+    raise typer.Exit(serve_alone("acp", open_core) if standalone else relay("acp"))
+
+
+@daemon_app.command("start")
+def daemon_start(as_json: AsJson = False) -> None:
+    """Start the daemon, unless it runs; whoever needs it does so too."""
+    from naestro.terminal.daemon import start_daemon
+
+    raise typer.Exit(start_daemon(as_json=as_json))
+
+
+@daemon_app.command("stop")
+def daemon_stop(as_json: AsJson = False) -> None:
+    """End the daemon; its runs are set aside, and go on in the next one."""
+    from naestro.terminal.daemon import stop_daemon
+
+    raise typer.Exit(stop_daemon(as_json=as_json))
+
+
+@daemon_app.command("status")
+def daemon_status(as_json: AsJson = False) -> None:
+    """Show the daemon's process, memory, runs and connections."""
+    from naestro.terminal.daemon import show_status
+
+    raise typer.Exit(show_status(as_json=as_json))
+
+
+@daemon_app.command("logs")
+def daemon_logs(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many, the latest.")] = 50,
+) -> None:
+    """Print the end of the daemon's log."""
+    from naestro.terminal.daemon import show_logs
+
+    raise typer.Exit(show_logs(lines, is_following=follow))
+
+
+@daemon_app.command("run")
+def daemon_run() -> None:
+    """Be the daemon, in the foreground, until Ctrl-C."""
+    from naestro.app import open_core
+    from naestro.daemon.process import main as run_daemon
+
+    raise typer.Exit(run_daemon(open_core, is_detached=False))

@@ -58,6 +58,8 @@ class Cli:
             **{name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)},
             "NAESTRO_HOME": str(self.home),
             "NAESTRO_CACHE": str(folder / "cache"),
+            "HOME": str(folder / "person"),
+            "XDG_CONFIG_HOME": str(folder / "person" / ".config"),
             "NO_COLOR": "1",
             "COLUMNS": "140",
         }

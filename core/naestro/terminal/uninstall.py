@@ -1,13 +1,11 @@
-"""`naestro uninstall`: stop what runs, delete what was asked for, say what is left.
+"""`naestro uninstall`: stop what runs, undo `naestro setup`, delete what was asked for, say what is left.
 
-What `naestro setup` will write into editors' settings is undone here too, once there is such a command; this version
-writes nothing outside its own folders.
+`setup` below takes Naestro out of editors' settings, the only thing that it writes outside its own folders.
 """
 
 import os
 import shutil
 import signal
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -15,13 +13,14 @@ from pathlib import Path
 from naestro import config
 from naestro.errors import InputError, JournalLocked
 from naestro.runs.lock import is_held, read_holder
+from naestro.terminal import setup
 from naestro.terminal.exits import Exit
 
 STOP_S = 20.0
 """How long the process that holds the journal may take to park its runs."""
 POLL_S = 0.1
 
-DATA = ("journal.db*", "journal.lock", "trusted.*", "config.toml", "logs")
+DATA = ("journal.db*", "journal.lock", "trusted.*", "config.toml", "logs", "run")
 """What Naestro writes into its home."""
 CACHED = ("models", "slots")
 """What it writes into its cache."""
@@ -33,10 +32,13 @@ def uninstall_naestro(*, is_data: bool, is_models: bool, is_yes: bool) -> int:
     doomed = [*(_found(home, DATA) if is_data else []), *(_found(cache, CACHED) if is_models else [])]
     if is_data and config.user_file().exists() and config.user_file() not in doomed:
         doomed.append(config.user_file())
-    if doomed and not is_yes and not _is_confirmed(doomed):
-        print("nothing was deleted")
+    changes = setup.left_in_zed()
+    if (doomed or changes) and not is_yes and not _is_confirmed(doomed, changes):
+        print("nothing was deleted or changed")
         return Exit.OK
     _stop_holder(home)
+    for change in changes:
+        print(setup.make(change))
     for path in doomed:
         _delete(path)
         print(f"deleted {path}")
@@ -61,11 +63,14 @@ def _is_removed(folder: Path) -> bool:
     return True
 
 
-def _is_confirmed(doomed: list[Path]) -> bool:
-    if not sys.stdin.isatty():
-        raise InputError("Deleting needs a yes, and nobody is there to ask.", hint="Add --yes.")
-    print("This deletes " + ", ".join(map(str, doomed)) + ". Type yes to go on: ", end="", flush=True)
-    return sys.stdin.readline().strip() == "yes"
+def _is_confirmed(doomed: list[Path], changes: list[setup.Change]) -> bool:
+    for change in changes:
+        print(change.diff())
+    what = [
+        *(["deletes " + ", ".join(map(str, doomed))] if doomed else []),
+        *(["takes Naestro out of " + ", ".join(str(change.file) for change in changes)] if changes else []),
+    ]
+    return setup.is_confirmed(f"This {' and '.join(what)}.")
 
 
 def _stop_holder(home: Path) -> None:

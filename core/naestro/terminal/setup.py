@@ -1,0 +1,190 @@
+"""`naestro setup`: Naestro in an editor's settings, after a shown diff and a yes, and out of them again.
+
+`cli` and `uninstall` above call it; below it stand the editors' own modules (`zed`). A file is replaced whole or not
+at all, keeps its mode and its place behind a link, and what was there stays beside it. It knows no settings' names.
+"""
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+import termios
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from naestro.errors import InputError
+from naestro.policy.diff import file_diff
+from naestro.terminal import zed
+from naestro.terminal.asking import colour_diff
+from naestro.terminal.exits import Exit
+from naestro.terminal.text import visible
+
+BACKUP_SUFFIX = ".before-naestro"
+"""Added to the name of a file: what was there before the last change."""
+SIZE_MAX = 5_000_000
+"""Bytes: settings that are larger are none."""
+NEW_MODE = 0o600
+ENCODING = "utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One file of settings, before and after."""
+
+    file: Path
+    """As the person names it; it may be a link."""
+    before: str | None
+    """None where there is no file."""
+    after: str | None
+    """None where the file goes."""
+
+    @property
+    def backup(self) -> Path:
+        """Where what was there is kept."""
+        return self.file.with_name(self.file.name + BACKUP_SUFFIX)
+
+    def diff(self) -> str:
+        """What changes, for a person's eyes."""
+        text = visible(file_diff(self.file.name, self.before, self.after)).rstrip()
+        return f"{self.file}:\n{colour_diff(text) if sys.stdout.isatty() else text}"
+
+
+def set_up_zed(*, is_undone: bool, is_yes: bool) -> int:
+    """Put Naestro into Zed's settings, or take it out."""
+    files = ", ".join(map(str, zed.settings_files()))
+    changes = [change for file in zed.settings_files() for change in planned(file, is_undone=is_undone)]
+    if not changes:
+        print(
+            f"Naestro is {'not in' if is_undone else 'in'} {files}, {'' if is_undone else 'and '}nothing is to be done"
+        )
+        return Exit.OK
+    for change in changes:
+        print(change.diff())
+    if not is_yes and not is_confirmed("This changes Zed's settings."):
+        print("nothing was changed")
+        return Exit.OK
+    for change in changes:
+        print(make(change))
+    if not is_undone:
+        print(
+            f"In Zed's agent panel, press + and choose {zed.AGENT}; `naestro setup zed --undo` takes it out again."
+        )
+    return Exit.OK
+
+
+def print_zed_snippet() -> None:
+    """Print what `set_up_zed` would put into settings that have nothing yet."""
+    print(zed.snippet())
+
+
+def left_in_zed() -> list[Change]:
+    """What takes Naestro out of Zed's settings; a file that cannot be read is told, and left."""
+    changes = list[Change]()
+    for file in zed.settings_files():
+        try:
+            changes += planned(file, is_undone=True)
+        except InputError as error:
+            print(f"! {error.message} Naestro may still be in it.", file=sys.stderr)
+    return changes
+
+
+def planned(file: Path, *, is_undone: bool) -> list[Change]:
+    """The change of one file, or none where it is as it should be. Raises `InputError`."""
+    edit: Callable[[str], str] = zed.without_agent if is_undone else zed.with_agent
+    before = _read(file)
+    try:
+        after = edit(before or "")
+    except InputError as error:
+        raise InputError(f"{file} cannot be changed. {error.message}", hint=error.hint) from error
+    if after == (before or ""):
+        return []
+    change = Change(file, before, after)
+    if is_undone and zed.is_empty(after) and not change.backup.exists():
+        return [Change(file, before, None)]  # the file is of this command's own making
+    return [change]
+
+
+def is_confirmed(what: str) -> bool:
+    """Whether the person types yes, after all that is shown. Raises `InputError` where nobody is there to ask."""
+    if not sys.stdin.isatty():
+        raise InputError(
+            f"{what.rstrip('.')}, which needs a yes, and nobody is there to ask.", hint="Add --yes."
+        )
+    with suppress(termios.error):
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    print(f"{what} Type yes to go on: ", end="", flush=True)
+    return sys.stdin.readline().strip() == "yes"
+
+
+def make(change: Change) -> str:
+    """Write the file; one line for the person. Raises `InputError` when it changed meanwhile or cannot be written."""
+    if _read(change.file) != change.before:
+        raise InputError(f"{change.file} was changed meanwhile.", hint="Run the command again.")
+    try:
+        return _made(change)
+    except OSError as error:
+        raise InputError(
+            f"{change.file} cannot be written: {error.strerror}.",
+            hint="Mend its permissions, or add what `naestro setup zed --print` prints by hand.",
+        ) from error
+
+
+def _made(change: Change) -> str:
+    if change.after is None:
+        change.file.unlink()
+        return f"deleted {change.file}"
+    if change.before is None:
+        change.file.parent.mkdir(parents=True, exist_ok=True)
+        _replace(change.file, change.after)
+        return f"wrote {change.file}"
+    if change.backup.is_file() and _read(change.backup) == change.after:
+        _replace(change.file, change.after)
+        change.backup.unlink()
+        return f"changed {change.file} to what it was"
+    shutil.copy2(change.file, change.backup)
+    _replace(change.file, change.after)
+    return f"changed {change.file}; what was there is in {change.backup}"
+
+
+def _read(file: Path) -> str | None:
+    """The text of `file`; None where there is none. Raises `InputError`."""
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(SIZE_MAX + 1)
+    except FileNotFoundError:
+        if file.is_symlink():
+            raise InputError(f"{file} leads to nothing.", hint="Mend the link, or remove it.") from None
+        return None
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}.", hint="Mend its permissions.") from error
+    try:
+        text = data.decode(ENCODING)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is not UTF-8.", hint="Save it as UTF-8, then try again.") from error
+    if len(data) > SIZE_MAX:
+        raise InputError(
+            f"{file} has more than {SIZE_MAX // 1_000_000} MB.", hint="Look whether it is the right file."
+        )
+    return text
+
+
+def _replace(file: Path, text: str) -> None:
+    """Give `file`, or what it leads to, this text: whole or not at all. It keeps its mode."""
+    real = Path(os.path.realpath(file))
+    mode = stat.S_IMODE(real.stat().st_mode) if real.exists() else NEW_MODE
+    if real.exists() and not os.access(real, os.W_OK):
+        raise PermissionError(None, "it is write-protected")
+    with tempfile.NamedTemporaryFile(prefix=f".{real.name}.", dir=real.parent, delete=False) as opened:
+        new = Path(opened.name)
+        try:
+            opened.write(text.encode(ENCODING))
+            opened.flush()
+            os.fsync(opened.fileno())
+            new.chmod(mode)
+            new.replace(real)
+        except BaseException:
+            new.unlink()
+            raise
