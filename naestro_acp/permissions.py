@@ -63,8 +63,8 @@ class Permissions:
 
     documents: Documents
     capabilities: ClientCapabilities
-    session_answers: dict[str, str] = field(default_factory=dict[str, str])
-    """By session: what its person said for all of it."""
+    session_answers: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    """By session and command: what its person said for all of it."""
 
     async def answer(self, outlet: Outlet, session: Session, asked: InterruptOpened, change: Change) -> Reply:
         """The answer to what a run asks; `change` shows the change that it is about. Raises one of `GONE`."""
@@ -74,7 +74,8 @@ class Permissions:
             return Reply(DECLINED, READ_ONLY)
         if session.mode == "auto":
             return Reply(YES)
-        known = self.session_answers.get(session.id) or await self._remembered(session.workspace)
+        lasting = _key(session, change)
+        known = self.session_answers.get((session.id, change.command)) or await self._remembered(lasting)
         if known is not None:
             return Reply(known, REFUSED if known == DECLINED else "")
         picked = await _request(outlet, asked, CHANGE_OPTIONS, change)
@@ -82,18 +83,25 @@ class Permissions:
             return picked
         answer, _, reach = picked.answer.partition("-")
         if reach == "session":
-            self.session_answers[session.id] = answer
+            self.session_answers[session.id, change.command] = answer
         if reach == "always":
-            await self.documents.put(COLLECTION, session.workspace, answer)
+            await self.documents.put(COLLECTION, lasting, answer)
         return Reply(answer)
 
     async def forget(self, session: Session) -> None:
         """Ask again from now on in the session and its workspace."""
-        self.session_answers.pop(session.id, None)
-        await self.documents.delete(COLLECTION, session.workspace)
+        self.close(session.id)
+        for key, _ in await self.documents.list(COLLECTION):
+            if key.partition("\n")[2] == session.workspace:
+                await self.documents.delete(COLLECTION, key)
 
-    async def _remembered(self, workspace: str) -> str | None:
-        kept = await self.documents.get(COLLECTION, workspace)
+    def close(self, session_id: str) -> None:
+        """Forget what was said for a session."""
+        for key in [key for key in self.session_answers if key[0] == session_id]:
+            del self.session_answers[key]
+
+    async def _remembered(self, key: str) -> str | None:
+        kept = await self.documents.get(COLLECTION, key)
         return kept if isinstance(kept, str) and kept in (YES, DECLINED) else None
 
     async def _choose(self, outlet: Outlet, asked: InterruptOpened) -> Reply:
@@ -150,6 +158,11 @@ async def _elicit(outlet: Outlet, asked: InterruptOpened) -> Reply:
     if isinstance(answer, str) and (not asked.options or answer in asked.options):
         return Reply(answer)
     return Reply(note="The run waits for the answer.")
+
+
+def _key(session: Session, change: Change) -> str:
+    """The document of a lasting answer: the command, a newline, the workspace."""
+    return f"{change.command}\n{session.workspace}"
 
 
 def _option(option: str) -> PermissionOption:

@@ -44,6 +44,8 @@ class Change:
     locations: list[ToolCallLocation] = field(default_factory=list[ToolCallLocation])
     tool_call: str = ""
     """The tool call that shows it."""
+    command: str = ""
+    """The command that wants it: a yes for one is none for another, which may run what it writes."""
 
 
 @dataclass(slots=True)
@@ -64,6 +66,7 @@ class Projection:
     cost_before_usd: float = 0.0
     """What the session's earlier turns cost."""
     run: str = ""
+    command: str = ""
     root: str = ""
     change: Change = field(default_factory=Change)
     usage: Usage = field(default_factory=Usage)
@@ -109,7 +112,7 @@ class Projection:
     def _run(self, event: Event, blobs: Blobs) -> Iterator[Update]:
         match event.data:
             case types.RunStarted() as data:
-                self.run, self.root = event.run, data.workspace
+                self.run, self.command, self.root = event.run, data.command, data.workspace
                 self.plan = Plan.of(data.command, data.settings)
             case types.RunFinished() as data:
                 self.plan.close()
@@ -282,7 +285,10 @@ class Projection:
             return
         files = parse_diff(payload)
         self.change = Change(
-            diff_contents(self.root, files, self._texts), diff_locations(self.root, files), tool_call
+            diff_contents(self.root, files, self._texts),
+            diff_locations(self.root, files),
+            tool_call,
+            self.command,
         )
         self.plan.is_waiting = True
         names = ", ".join(file.path for file in files)

@@ -35,6 +35,7 @@ _TITLES = {
     "adjudicate": "Decide",
     "apply": "Apply the change",
     "execute.merged": "Check the merged proposal",
+    "execute.tests": "Run the tests",
 }
 _NUMBERED = {"propose": "Proposal", "critique": "Critique", "judge": "Judge", "execute": "Check proposal"}
 
@@ -99,6 +100,9 @@ class Output(msgspec.Struct):
     method: str = ""
     choice: str | None = None
     reason: str = ""
+    command: str = ""
+    output: str = ""
+    """What a program printed."""
 
 
 def read_output(recorded: bytes) -> Output:
@@ -137,7 +141,9 @@ def _executed(output: Output, root: str) -> Shown:
         for piece in output.evidence
         if piece.path
     ]
-    return Shown(_texts("\n".join([*lines, cut(output.text)]).strip()), _each_once(locations))
+    if output.command:
+        lines.append(f"`{output.command}`\n\n```text\n{cut(output.output.replace('```', chr(39) * 3))}\n```")
+    return Shown(_texts("\n".join(lines)), _each_once(locations))
 
 
 def _criticised(output: Output, root: str) -> Shown:

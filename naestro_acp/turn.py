@@ -106,7 +106,7 @@ class Turns:
     def close(self, session_id: str) -> None:
         """Forget what is kept of a session in memory."""
         self._costs_usd.pop(session_id, None)
-        self._permissions.session_answers.pop(session_id, None)
+        self._permissions.close(session_id)
 
     # -- one turn, top to bottom
 

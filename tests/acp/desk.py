@@ -4,7 +4,7 @@
 replaced: `plugin.serve` speaks on the other end of the pair, with the client that a daemon would hand to it.
 """
 
-import asyncio
+import asyncio  # noqa: TID251 the SDK's client takes asyncio's streams
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import acp
 import anyio
 import pytest
-from acp import schema
 from acp.client.connection import ClientSideConnection
 from acp.helpers import text_block
 from anyio.abc import SocketStream
 
+import acp
+from acp import schema
 from naestro.app import open_core
 from naestro.client.local import LocalClient
 from naestro.types import Event
