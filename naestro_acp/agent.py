@@ -18,7 +18,7 @@ from pydantic import ValidationError
 import naestro
 from acp import schema
 from naestro.client.api import CallerClient
-from naestro.errors import InputError
+from naestro.errors import InputError, RunStateError
 from naestro.types import Json
 from naestro_acp import history, options, sdk_gaps
 from naestro_acp.errors import wrong_parameters
@@ -179,7 +179,10 @@ class NaestroAgent:
         except ValidationError as error:
             raise wrong_parameters(error) from error
         session = await self._sessions.find(request.session_id)
-        await self._turns.steer(session.id, _words(request))
+        try:
+            await self._turns.steer(session.id, _words(request))
+        except RunStateError:  # no turn is at work
+            return {"outcome": "promptRequired"}
         return {"outcome": "injected"}
 
     # -- steps that several methods share

@@ -78,6 +78,7 @@ class LineTransport:
         self._outbox.close()
         with anyio.move_on_after(FLUSH_S):
             await self._is_written.wait()
+        self._waiting.close()
         await self._stream.aclose()
 
     def _with_waiting(self, line: bytes) -> bytes:
