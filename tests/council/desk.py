@@ -10,12 +10,14 @@ import anyio
 import msgspec
 
 from naestro.commands import explain, judge, orchestrate
+from naestro.commands import test as test_command
 from naestro.config import CouncilSettings, Settings, settings_for_journal
 from naestro.council.sitting import Kit
 from naestro.council.verdict import CouncilResult, Verdict
 from naestro.engines.engine import Engine, EngineInfo
 from naestro.engines.openai import OpenAIEngine, OpenAISettings
 from naestro.index.literal import LiteralSearcher
+from naestro.policy.editor import Editor
 from naestro.policy.workspace import Workspace
 from naestro.routing.pool import Pool
 from naestro.runs.execution import Execution
@@ -45,7 +47,12 @@ PATCH = """calc.py
     return left + right
 >>>>>>> REPLACE
 """
-FLOWS = {"orchestrate": orchestrate.orchestrate, "explain": explain.explain, "judge": judge.judge}
+FLOWS = {
+    "orchestrate": orchestrate.orchestrate,
+    "explain": explain.explain,
+    "judge": judge.judge,
+    "test": test_command.test,
+}
 JUDGE, CRITIC = "You are the judge", "You are the critic"
 PROPOSE, SYNTHESIZE = "Answer the task with 2 to 4", "Write the one best answer"
 PROPOSE_CHANGE, SYNTHESIZE_CHANGE = "Make the change that the task asks for", "Write the one best change"
@@ -67,12 +74,14 @@ class Desk:
     engines: Sequence[Engine]
     settings: Settings
     preferences: Mapping[str, list[str]] = field(default_factory=dict)
+    editor: Editor | None = None
+    """What a front end lends its runs."""
 
     def kit(self) -> Kit:
         """The kit that a composition root would make."""
         workspace = Workspace(self.workspace)
         pool = Pool(self.engines, self.preferences)
-        return Kit(workspace, pool, self.settings, LiteralSearcher(workspace), self.journal)
+        return Kit(workspace, pool, self.settings, LiteralSearcher(workspace), self.journal, self.editor)
 
     async def start(self, command: str, task: Mapping[str, object], seed: int = 7) -> str:
         """A new run, not executed yet; its id."""

@@ -8,7 +8,7 @@ from functools import partial
 
 from naestro.council.adjudicate import adjudicate
 from naestro.council.answers import conclude
-from naestro.council.candidates import examine
+from naestro.council.candidates import Exam, examine
 from naestro.council.context import retrieve
 from naestro.council.prefix import build_prefix
 from naestro.council.sitting import Kit, Sitting
@@ -30,7 +30,7 @@ async def judge(run: Run, kit: Kit) -> CouncilResult:
     task = Task.of(run.started.task)
     context = await retrieve(sitting, task, task.words)
     proposals = await _take_in(sitting, task.candidates)
-    candidates = await examine(sitting, proposals, "either", context.paths)
+    candidates = await examine(sitting, proposals, Exam("either", context.paths))
     prefix = build_prefix(context.task, context.spans)
     verdict = await adjudicate(sitting, prefix, candidates, [])
     return await conclude(sitting, verdict, candidates, [], context.paths)

@@ -33,8 +33,8 @@ class Applied(Value, frozen=True):
     paths: list[str]
 
 
-async def apply_on_yes(sitting: Sitting, result: CouncilResult) -> CouncilResult:
-    """`result`, its change applied where there is one and the person says yes.
+async def apply_on_yes(sitting: Sitting, result: CouncilResult, more: str = "") -> CouncilResult:
+    """`result`, its change applied where there is one and the person says yes; `more` is added to the question.
 
     A file that changed since is no failure of the run: the result says that nothing was applied, and why.
     """
@@ -42,7 +42,7 @@ async def apply_on_yes(sitting: Sitting, result: CouncilResult) -> CouncilResult
         return result
     if sitting.run.is_replay:
         return _unapplied(result, "A replay changes no file.")
-    if await _answer(sitting, result) != YES:
+    if await _answer(sitting, result, more) != YES:
         return _unapplied(result, "The change was declined; no file was changed.")
     try:
         record = await sitting.run.step(
@@ -57,9 +57,9 @@ async def apply_on_yes(sitting: Sitting, result: CouncilResult) -> CouncilResult
     return msgspec.structs.replace(result, is_applied=True)
 
 
-async def _answer(sitting: Sitting, result: CouncilResult) -> str:
+async def _answer(sitting: Sitting, result: CouncilResult, more: str) -> str:
     count = len(result.changes)
-    question = f"Apply this change to {count} file{'s' * (count > 1)}?"
+    question = " ".join(filter(None, [f"Apply this change to {count} file{'s' * (count > 1)}?", more]))
     payload = (result.patch or "").encode()
     return await sitting.run.ask(INTERRUPT, "approve", question, [YES, NO], payload, step="adjudicate")
 

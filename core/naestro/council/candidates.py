@@ -5,11 +5,12 @@ change that fails is out; an answer that cites nothing real only falls behind. A
 workspace. No model is asked here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 
 from naestro.council.citations import Cited, Lines, check_citations
-from naestro.council.execute import Evidence, ExecutionReport, execute_candidate
+from naestro.council.execute import FIRST_RUNG, Evidence, ExecutionReport, Rung, execute_candidate
 from naestro.council.ladder import CITATIONS, why_out
 from naestro.council.patches import has_patch
 from naestro.council.sitting import Sitting, side_by_side
@@ -22,14 +23,23 @@ from naestro.runs.run import StepSpec
 from naestro.types import StepKind
 
 
-async def examine(
-    sitting: Sitting, proposals: Mapping[str, Proposal], wants: Wants, known: list[str]
-) -> list[Candidate]:
-    """The proposals as candidates, in their order; `known` are the paths that the prompt showed.
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """What candidates are held against."""
+
+    wants: Wants
+    known: list[str]
+    """The paths that the prompt showed."""
+    rungs: Sequence[Rung] = FIRST_RUNG
+    """What a change has to pass, in order."""
+
+
+async def examine(sitting: Sitting, proposals: Mapping[str, Proposal], exam: Exam) -> list[Candidate]:
+    """The proposals as candidates, in their order.
 
     Those that are out are among them, and said in the trace. Raises `NoProposal` when all are out.
     """
-    works = [partial(_examine_one, sitting, pair, wants, known) for pair in proposals.items()]
+    works = [partial(_examine_one, sitting, pair, exam) for pair in proposals.items()]
     candidates = await side_by_side(works)
     sitting.ended.extend(map(execute_step, proposals))
     for candidate in candidates:
@@ -42,13 +52,11 @@ async def examine(
     return candidates
 
 
-async def examine_merged(
-    sitting: Sitting, merged: Proposal | None, wants: Wants, known: list[str]
-) -> list[Candidate]:
+async def examine_merged(sitting: Sitting, merged: Proposal | None, exam: Exam) -> list[Candidate]:
     """The merged proposal as a candidate, or nothing where there is none or it is out: then it is never worse."""
     if merged is None:
         return []
-    candidate = await _examine_one(sitting, (MERGED, merged), wants, known)
+    candidate = await _examine_one(sitting, (MERGED, merged), exam)
     sitting.ended.append(execute_step(MERGED))
     if candidate.report.is_out:
         await sitting.run.notice(f"The merged candidate is out: {why_out(candidate)}", "warning")
@@ -56,17 +64,15 @@ async def examine_merged(
     return [candidate]
 
 
-async def _examine_one(
-    sitting: Sitting, named: tuple[str, Proposal], wants: Wants, known: list[str]
-) -> Candidate:
+async def _examine_one(sitting: Sitting, named: tuple[str, Proposal], exam: Exam) -> Candidate:
     name, proposal = named
 
     async def work(attempt: Attempt) -> ExecutionReport:
-        if wants == "answer" or (wants == "either" and not has_patch(proposal.text)):
-            return await _answer_report(sitting.kit.files, proposal.text, known)
+        if exam.wants == "answer" or (exam.wants == "either" and not has_patch(proposal.text)):
+            return await _answer_report(sitting.kit.files, proposal.text, exam.known)
         if not has_patch(proposal.text):
             return _no_change()
-        return await execute_candidate(sitting.kit.files, proposal.text)
+        return await execute_candidate(sitting.kit.files, proposal.text, exam.rungs)
 
     reads = (author_step(name),)
     report = await sitting.run.step(

@@ -5,10 +5,11 @@ the commands; below, the workspace and a `Searcher`, which the real index will i
 secret-looking files are never read: the workspace refuses them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
+from typing import TypeVar
 
 import msgspec
 
@@ -62,19 +63,35 @@ class Context(Value, frozen=True):
         return (places[0], places[len(places) // 2]) if places else ("src/main.py:3-7", "src/main.py:9-12")
 
 
+C = TypeVar("C", bound=Context)
+
+
 async def retrieve(sitting: Sitting, task: Task, sentence: str, *, must_exist: bool = False) -> Context:
-    """The context of a run; `sentence` is the task as the roles will read it.
+    """The context of a run by what the task names and what the search finds; see `retrieve_by`."""
+    return await retrieve_by(gather, Context, sitting, task, sentence, must_exist=must_exist)
+
+
+async def retrieve_by(
+    gather: Callable[[Kit, Task, str, int, bool], C],
+    output: type[C],
+    sitting: Sitting,
+    task: Task,
+    sentence: str,
+    *,
+    must_exist: bool = False,
+) -> C:
+    """The context that `gather` makes; `sentence` is the task as the roles will read it.
 
     With `must_exist` a path that the person typed has to be there. Raises `WorkspaceError` for a named file that
     cannot be read, `ContextTooLong` when the task alone is larger than every engine's context.
     """
     room = room_for_context(sitting, sentence)
 
-    async def work(attempt: Attempt) -> Context:
+    async def work(attempt: Attempt) -> C:
         words = await attempt.given("task", sentence)
-        return await reading(_gather, sitting.kit, task, words, room, must_exist)
+        return await reading(gather, sitting.kit, task, words, room, must_exist)
 
-    context = await sitting.run.step(StepSpec("retrieve", StepKind.RETRIEVE), work, Context)
+    context = await sitting.run.step(StepSpec("retrieve", StepKind.RETRIEVE), work, output)
     sitting.ended.append("retrieve")
     return context
 
@@ -98,7 +115,7 @@ def room_for_context(sitting: Sitting, sentence: str) -> int:
 
 
 @dataclass
-class _Room:
+class Room:
     """The room that is left while spans are taken in."""
 
     tokens: int
@@ -119,32 +136,38 @@ class _Room:
         self.spans.append(span)
         self.tokens -= _cost(span)
 
-    def add_found(self, span: Span) -> None:
-        """Take in a span of the search, cut where it does not fit; nothing of it where it is shown already."""
+    def in_order(self) -> list[Span]:
+        """The spans file by file, in the order in which the files came, each file from top to bottom."""
+        return _in_order(self.spans)
+
+    def add_found(self, span: Span, room_tokens: int | None = None) -> None:
+        """Take in a span that was found, cut where it does not fit; nothing of it where it is shown already."""
         if any(
             span.path == one.path and span.start <= one.end and one.start <= span.end for one in self.spans
         ):
             return
         lines = span.text.split("\n")
-        while lines and _cost(_span(span.path, span.start, lines, span.why)) > self.tokens:
+        room = self.tokens if room_tokens is None else min(self.tokens, room_tokens)
+        while lines and _cost(_span(span.path, span.start, lines, span.why)) > room:
             lines.pop()
-        if self.tokens < ROOM_MIN_TOKENS or not lines:
+        if room < ROOM_MIN_TOKENS or not lines:
             self.left_out += 1
             return
         self.add(_span(span.path, span.start, lines, span.why))
 
 
-def _gather(kit: Kit, task: Task, sentence: str, room_tokens: int, must_exist: bool) -> Context:
-    room = _Room(room_tokens, [])
+def gather(kit: Kit, task: Task, sentence: str, room_tokens: int, must_exist: bool) -> Context:
+    """What the task names and what the search finds, in about `room_tokens`."""
+    room = Room(room_tokens, [])
     words = words_of(" ".join(word for word in task.words.split() if not _is_path(word)))
-    named = list(_named_files(kit.files, task, must_exist))
+    named = list(named_files(kit.files, task, must_exist))
     for number, (file, within) in enumerate(named):
         room.take(file, within, words, room.tokens // (len(named) - number))
     if room.tokens >= ROOM_MIN_TOKENS:
         found = kit.searcher.search(task.words, SPANS_MAX)
         for span in found if kit.editor is None else _as_open(kit, found):
             room.add_found(span)
-    return Context(task=sentence, spans=_in_order(room.spans), left_out=room.left_out)
+    return Context(task=sentence, spans=room.in_order(), left_out=room.left_out)
 
 
 def _as_open(kit: Kit, found: Iterable[Span]) -> Iterator[Span]:
@@ -170,7 +193,7 @@ def _both(kit: Kit, path: str) -> tuple[list[str], list[str]] | None:
         return None
 
 
-def _named_files(workspace: Workspace, task: Task, must_exist: bool) -> Iterator[tuple[TextFile, Named]]:
+def named_files(workspace: Workspace, task: Task, must_exist: bool) -> Iterator[tuple[TextFile, Named]]:
     """The files that the task names, in order, each once; a folder stands for the files in it."""
     seen: set[str] = set()
     rules = workspace.ignores()
@@ -235,6 +258,11 @@ def _is_path(word: str) -> bool:
         return True
     name = word.rpartition("/")[2]
     return "/" in word or ("." in name.strip(".") and name.rpartition(".")[2].isalnum())
+
+
+def span_of(file: TextFile, start: int, end: int, why: str) -> Span:
+    """Lines `start` to `end` of a file, from 1 and inclusive."""
+    return _span(file.path, start, file.lines[start - 1 : end], why)
 
 
 def _span(path: str, start: int, lines: Sequence[str], why: str) -> Span:

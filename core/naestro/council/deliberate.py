@@ -4,16 +4,17 @@ Above, the commands say what they want of it; below, each stage is a file of its
 this function is simply called again when a run is resumed, patched or replayed.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from naestro.council.adjudicate import adjudicate
 from naestro.council.answers import conclude
 from naestro.council.budget import ANSWER_TOKENS_MAX
-from naestro.council.candidates import examine, examine_merged
+from naestro.council.candidates import Exam, examine, examine_merged
 from naestro.council.consensus import agree
 from naestro.council.context import Context
 from naestro.council.critique import critique
+from naestro.council.execute import FIRST_RUNG, Rung
 from naestro.council.ladder import other_kind
 from naestro.council.prefix import Prefix, build_prefix
 from naestro.council.propose import Ask, propose
@@ -29,20 +30,36 @@ GO_ON, SKIP = "continue", "skip"
 
 
 @dataclass(frozen=True, slots=True)
+class Brief:
+    """What a command asks for, where it is more than an answer or a change as such."""
+
+    name: str
+    """Of the instructions: `prompts/propose_NAME.md`, `prompts/synthesize_NAME.md`."""
+    blanks: Mapping[str, str]
+    """What is filled into them."""
+    rungs: Sequence[Rung] = FIRST_RUNG
+    """What a change has to pass."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """What all stages of a deliberation look at."""
 
     sitting: Sitting
     context: Context
     prefix: Prefix
-    wants: Wants
+    exam: Exam
+    brief: Brief | None
 
 
-async def deliberate(sitting: Sitting, context: Context, wants: Wants) -> CouncilResult:
+async def deliberate(
+    sitting: Sitting, context: Context, wants: Wants, brief: Brief | None = None
+) -> CouncilResult:
     """Propose, execute, criticise, merge, judge; the result, with nothing applied yet."""
-    stage = Stage(sitting, context, build_prefix(context.task, context.spans), wants)
+    exam = Exam(wants, context.paths, brief.rungs if brief else FIRST_RUNG)
+    stage = Stage(sitting, context, build_prefix(context.task, context.spans), exam, brief)
     proposals = await propose(sitting, stage.prefix, _ask(stage, "propose", wants))
-    candidates = await examine(sitting, proposals, wants, context.paths)
+    candidates = await examine(sitting, proposals, exam)
     findings: list[Finding] = []
     if not await _is_settled(sitting, candidates):
         findings, merged = await _improve(stage, candidates)
@@ -62,7 +79,7 @@ async def _improve(stage: Stage, candidates: Sequence[Candidate]) -> tuple[list[
         return findings, []
     kind = usable[0].kind
     merged = await synthesize(sitting, prefix, _ask(stage, "synthesize", kind), usable, findings)
-    return findings, await examine_merged(sitting, merged, kind, stage.context.paths)
+    return findings, await examine_merged(sitting, merged, replace(stage.exam, wants=kind))
 
 
 async def _is_settled(sitting: Sitting, candidates: Sequence[Candidate]) -> bool:
@@ -95,6 +112,8 @@ async def _pause(sitting: Sitting, where: str, question: str, options: list[str]
 def _ask(stage: Stage, act: str, wants: Wants) -> Ask:
     """The instruction of the proposers, or of the synthesizer, for what is wanted."""
     most = stage.sitting.role(Role.PROPOSER if act == "propose" else Role.SYNTHESIZER).max_tokens
+    if stage.brief is not None:
+        return Ask(instruction(f"{act}_{stage.brief.name}", **stage.brief.blanks), most)
     words = max(WORDS_MIN, min(WORDS_MAX, int(most * WORDS_PER_TOKEN)))
     first, second = stage.context.examples
     form = instruction("change_form", path=next(iter(stage.context.paths), "src/main.py"))

@@ -10,6 +10,7 @@ from typing import Literal
 from naestro.config import Consensus
 from naestro.council.citations import Citation
 from naestro.council.execute import Evidence, ExecutionReport
+from naestro.council.outcome import SuiteOutcome
 from naestro.policy.changes import Change
 from naestro.types import Value
 
@@ -111,6 +112,7 @@ class Certainty(StrEnum):
     TIED = "tied"
     ALONE = "alone"
     PERSON = "person"
+    COLLECTED = "collected"
 
 
 CERTAINTY_TEXT: dict[Certainty, str] = {
@@ -122,6 +124,7 @@ CERTAINTY_TEXT: dict[Certainty, str] = {
     Certainty.TIED: "a tie: another candidate is as good by all that was checked",
     Certainty.ALONE: "the only proposal; it was compared with nothing",
     Certainty.PERSON: "chosen by a person",
+    Certainty.COLLECTED: "what several found, put together; that a place exists was checked, the rest is opinion",
 }
 
 
@@ -161,5 +164,7 @@ class CouncilResult(Value, frozen=True, kw_only=True):
     evidence: list[Evidence] = []
     verdict: Verdict
     findings: list[Finding] = []
+    tests: SuiteOutcome | None = None
+    """What running tests of the workspace showed, after the person's yes."""
     warnings: list[str] = []
     """First among them, where it applies, that the answer was given with less."""

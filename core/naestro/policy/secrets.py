@@ -63,6 +63,11 @@ SOURCE_SUFFIXES = frozenset(
 SECRET_FOLDERS = frozenset({".ssh", ".aws", ".gnupg", ".kube", ".password-store"})
 """Folders whose whole content is a person's keys."""
 
+_SECRET_VARIABLE = re.compile(
+    r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|COOKIE|DSN|DATABASE_URL", re.IGNORECASE
+)
+"""Parts of the names of environment variables that hold secrets, or lead to them."""
+
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?s:.{0,400}?)[A-Za-z0-9+/]{40}"
 )
@@ -83,6 +88,11 @@ def secret_name(path: str) -> str | None:
         return None
     patterns = SECRET_NAMES if PurePosixPath(name).suffix in SOURCE_SUFFIXES else SECRET_NAMES + SECRET_STEMS
     return next((pattern for pattern in patterns if fnmatchcase(name, pattern)), None)
+
+
+def is_secret_variable(name: str) -> bool:
+    """Whether an environment variable of that name is kept from programs of a workspace; Naestro's own are, too."""
+    return name.startswith("NAESTRO_") or _SECRET_VARIABLE.search(name) is not None
 
 
 def holds_private_key(text: str) -> bool:
