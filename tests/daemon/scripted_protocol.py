@@ -21,12 +21,13 @@ async def serve(stream, client, cwd):
 
 
 async def lines(stream):
-    rest = b""
+    rest = bytearray()
     async for data in stream:
         rest += data
-        *whole, rest = rest.split(b"\n")
-        for line in whole:
-            yield line
+        if b"\n" in data:
+            *whole, rest = rest.split(b"\n")
+            for line in whole:
+                yield line
 
 
 class Speaker:
@@ -35,9 +36,11 @@ class Speaker:
         self.client = client
         self.cwd = cwd
         self.answers = {}
+        self.turn = anyio.Lock()
 
     async def say(self, **message):
-        await self.stream.send(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        async with self.turn:
+            await self.stream.send(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
 
     async def handle(self, message):
         method = message.get("method")

@@ -77,8 +77,13 @@ class Memory:
 
     def close_open(self, *, but_initialize: bool) -> list[tuple[str, str | None]]:
         """Take the open requests away, which the caller answers: each one's id and the run that it is about."""
-        wanted = [request for request in self.open if not but_initialize or request != self.initialize_id]
-        return [(request, self.close(request)) for request in wanted]
+        kept = self.initialize_id if but_initialize and self.is_opening else None
+        return [(request, self.close(request)) for request in list(self.open) if request != kept]
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether the editor waits for the answer to `initialize`."""
+        return bool(self.initialize) and not self.is_initialized
 
     def close(self, request: str) -> str | None:
         """Take one open request away, which the caller answers; the run that it is about."""

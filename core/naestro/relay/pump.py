@@ -238,8 +238,7 @@ class Relay(Patience):
         self._memory.lose_daemon()
         is_wanted = bool(self._memory.open) and self._ends_at is None and self._losses <= LOSSES_MAX
         is_stopped = self._places is not None and not os.access(self._places.relay_socket, os.F_OK)
-        is_opening = self._memory.initialize_id in self._memory.open
-        if is_wanted and (is_opening or not is_stopped):
+        if is_wanted and (self._memory.is_opening or not is_stopped):
             self._reach()
         if self._ends_at is None:
             self._answer(self._memory.close_open(but_initialize=self._connection is not None))
