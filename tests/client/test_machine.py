@@ -38,7 +38,9 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         yield server
 
 
-def machine(sha256: str | None = None) -> LocalMachine:
+def machine(
+    sha256: str | None = None, packages: Packages | None = Packages("tiny-part{n}", "1.0", "data", 3)
+) -> LocalMachine:
     """A machine whose catalogue has `tiny` alone."""
     tiny = Model(
         name="tiny",
@@ -49,7 +51,7 @@ def machine(sha256: str | None = None) -> LocalMachine:
         size_bytes=len(CONTENT),
         sha256=sha256 or hashlib.sha256(CONTENT).hexdigest(),
         hub_path="tiny/tiny.gguf",
-        packages=Packages("tiny-part{n}", "1.0", "data", 3),
+        packages=packages,
     )
     return LocalMachine(rows=Catalogue("https://hub.example", [tiny]))
 
@@ -84,6 +86,12 @@ async def test_a_model_says_where_it_would_come_from(
     monkeypatch.setenv("NAESTRO_MODELS__SOURCES", sources)
     (model,) = await machine().models()
     assert model.source == told
+
+
+async def test_a_model_that_no_package_carries_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAESTRO_MODELS__SOURCES", "packages")
+    (model,) = await machine(packages=None).models()
+    assert model.source == "nowhere"
 
 
 async def test_a_model_comes_from_nowhere_in_isolation_mode(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,9 +174,11 @@ def _read(file: Path) -> str | None:
 def _replace(file: Path, text: str) -> None:
     """Give `file`, or what it leads to, this text: whole or not at all. It keeps its mode."""
     real = Path(os.path.realpath(file))
-    mode = stat.S_IMODE(real.stat().st_mode) if real.exists() else NEW_MODE
-    if real.exists() and not os.access(real, os.W_OK):
-        raise PermissionError(None, "it is write-protected")
+    mode = NEW_MODE
+    if real.exists():
+        mode = stat.S_IMODE(real.stat().st_mode)
+        with real.open("r+b"):
+            pass  # raises where the person wants it left alone: write-protected, or managed by another program
     with tempfile.NamedTemporaryFile(prefix=f".{real.name}.", dir=real.parent, delete=False) as opened:
         new = Path(opened.name)
         try:

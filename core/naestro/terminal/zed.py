@@ -22,8 +22,15 @@ FLATPAK = ".var/app/dev.zed.Zed/config"
 def settings_files() -> list[Path]:
     """The settings of each Zed that was run here; where none was, the file that Zed would read."""
     folders = [_config_folder() / "zed", Path.home() / FLATPAK / "zed"]
-    present = [folder for folder in folders if folder.is_dir()]
+    present = [folder for folder in folders if _is_there(folder)]
     return [folder / "settings.json" for folder in present or folders[:1]]
+
+
+def _is_there(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except PermissionError:
+        return False
 
 
 def _config_folder() -> Path:
@@ -35,14 +42,14 @@ def _config_folder() -> Path:
     return platformdirs.user_config_path()
 
 
-def command() -> list[str]:
-    """How Zed, which has another PATH than a shell, starts Naestro: an absolute path and its arguments.
+def command(python: str = sys.executable) -> list[str]:
+    """How Zed, which has another PATH than a shell, starts the Naestro of `python`: an absolute path and arguments.
 
     The name that a shell would find is taken where it leads to this very installation, since it outlives an update.
     """
-    own = Path(sys.executable).with_name("naestro")
+    own = Path(python).with_name("naestro")
     if not own.is_file():
-        return [sys.executable, "-m", "naestro", "acp"]
+        return [python, "-m", "naestro", "acp"]
     found = shutil.which("naestro")
     is_same = found is not None and Path(found).samefile(own)
     return [str(Path(found).absolute()) if found is not None and is_same else str(own), "acp"]
