@@ -18,6 +18,7 @@ from tests.support.hub import Hub
 pytestmark = pytest.mark.anyio
 
 CONTENT = bytes(range(256)) * 1200
+PACKAGES = Packages("tiny-part{n}", "1.0", "data", 3)
 
 
 @pytest.fixture(autouse=True)
@@ -38,9 +39,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         yield server
 
 
-def machine(
-    sha256: str | None = None, packages: Packages | None = Packages("tiny-part{n}", "1.0", "data", 3)
-) -> LocalMachine:
+def machine(sha256: str | None = None, packages: Packages | None = PACKAGES) -> LocalMachine:
     """A machine whose catalogue has `tiny` alone."""
     tiny = Model(
         name="tiny",
