@@ -83,7 +83,8 @@ def read_message(line: "bytes | bytearray") -> Message | None:
     """What `line` says; None where it is no JSON object. Never raises."""
     try:
         value, _ = _scan(line.decode().strip(), 0)
-    except (ValueError, StopIteration, RecursionError):
+    except (ValueError, StopIteration, RecursionError, SystemError):
+        # SystemError: the C scanner finds no class for its error while the package `json` is not loaded.
         return None
     # A JSON object's keys are strings.
     return Message(value) if isinstance(value, dict) else None  # pyright: ignore[reportUnknownArgumentType] - see above
