@@ -14,7 +14,7 @@ import anyio
 from naestro.client.api import Client, Command, EngineStatus
 from naestro.client.local import Core, LocalClient
 from naestro.client.machine import LocalMachine, load_leniently
-from naestro.commands import explain, judge, orchestrate
+from naestro.commands import explain, judge, orchestrate, test
 from naestro.config import (
     Loaded,
     Settings,
@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, Callable[[Run, Kit], Awaitable[Value]]] = {
     "orchestrate": orchestrate.orchestrate,
     "explain": explain.explain,
     "judge": judge.judge,
+    "test": test.test,
 }
 """The flow of each command."""
 

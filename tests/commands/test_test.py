@@ -162,7 +162,7 @@ async def test_code_without_documentation_is_said_to_be_so(
     scripted_server.otherwise(RIGHT)
     async with desk_in(tmp_path, council(proposers=1), scripted_server.base_url) as desk:
         (desk.workspace / "calc.py").write_text("def add(left, right):\n    return left - right\n")
-        result = await (await asked(desk, "no", "Write a test that the function add() gives a sum")).result()
+        result = await (await asked(desk, "no", "calc.add")).result()
     assert "No documentation says" in result.warnings[0]
     assert "left - right" not in scripted_server.chats[0].last
 
@@ -180,3 +180,16 @@ async def test_a_target_that_cannot_be_tested_is_told_in_a_sentence(
     assert done.history.fault is not None
     assert told in done.history.fault.message
     assert scripted_server.chats == []
+
+
+async def test_a_sentence_leads_to_the_code_that_it_speaks_of(
+    tmp_path: Path, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.otherwise(RIGHT)
+    async with desk_in(tmp_path, council(proposers=1), scripted_server.base_url) as desk:
+        (desk.workspace / "test_old.py").write_text("import unittest\n# sum_of_prices\n")
+        (desk.workspace / "shop.py").write_text("def sum_of_prices(prices):\n    return 0\n")
+        done = await asked(desk, "no", "Test that sum_of_prices gives zero for no prices")
+        ground = await done.output("retrieve", Ground)
+    assert ground.targets == ["shop.py"]
+    assert ground.suite.destination == "test_shop.py"

@@ -6,7 +6,9 @@ what counts. Above, `test`; below, the context's room, the search and the worksp
 """
 
 import ast
+import re
 from collections.abc import Iterator
+from itertools import islice
 
 from naestro.council.context import Context, Room, named_files, span_of
 from naestro.council.sitting import Kit
@@ -17,6 +19,8 @@ from naestro.policy.text import TextFile
 
 TARGETS_MAX = 3
 """Files that one test is written for."""
+FILES_MAX = 2000
+"""Files that are looked through for the definition of a name."""
 FOUND_SPANS = 8
 """Spans of the search that are looked through for the file that a name is defined in."""
 
@@ -56,13 +60,33 @@ def gather(kit: Kit, task: Task, sentence: str, room_tokens: int, must_exist: bo
 def _targets(kit: Kit, task: Task, must_exist: bool) -> list[tuple[TextFile, Named]]:
     """The files that the task names, else those that the search finds its words in; tests are none."""
     files = list(named_files(kit.files, task, must_exist))
-    named = [pair for pair in files if is_testable(pair[0].path)] or files or list(_found(kit, task))
+    named = [pair for pair in files if is_testable(pair[0].path)] or files
+    named = named or list(_defining(kit, task.words)) or list(_found(kit, task))
     if not named:
         raise InputError(
             f"No code was found for {task.words!r}.",
             hint="Name a file, `file:line-line`, or a name in the code.",
         )
     return named[:TARGETS_MAX]
+
+
+def _defining(kit: Kit, words: str) -> Iterator[tuple[TextFile, Named]]:
+    """The first file that defines the name which is all of the task: `add`, `calc.add`, `add()`."""
+    name = words.removesuffix("()").rpartition(".")[2]
+    if not name.isidentifier():
+        return
+    definition = re.compile(
+        rf"^\s*(?:[\w()]+\s+)*(?:def|class|function|func|fn|const)\s+{name}\b", re.MULTILINE
+    )
+    rules = kit.workspace.ignores()
+    for path in islice(filter(is_testable, kit.workspace.files(rules)), FILES_MAX):
+        try:
+            file = kit.workspace.read(path, rules)
+        except WorkspaceError:
+            continue
+        if definition.search(file.text):
+            yield kit.files.read(path, rules), Named(path=path)
+            return
 
 
 def _found(kit: Kit, task: Task) -> Iterator[tuple[TextFile, Named]]:
