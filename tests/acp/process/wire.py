@@ -160,7 +160,10 @@ async def front_end(
         yield opened
         await opened.close()
         await opened.gone(WAIT_S)
-        assert await opened.stderr() == b""
+        assert (await opened.stderr()).decode() == ""
+    except anyio.IncompleteRead as error:
+        error.add_note(f"The front end ended; it wrote: {(await opened.stderr()).decode()}")
+        raise
     finally:
         opened.kill(signal.SIGKILL)
         with anyio.CancelScope(shield=True):
