@@ -18,6 +18,7 @@ from naestro.policy.editor import Editor
 from naestro.runs.clock import now_ms
 from naestro.runs.history import History
 from naestro.runs.loading import load_history
+from naestro.runs.retention import PruneReport, prune
 from naestro.types import Event
 
 __all__ = ["Core", "LocalClient"]
@@ -67,6 +68,12 @@ class LocalClient(BoundClient):
             except JournalError as error:
                 log.warning("The run %s cannot be taken up: %s", run, error.message)
         return taken
+
+    async def prune(
+        self, *, keep_days: float | None, max_size_bytes: int | None, dry_run: bool
+    ) -> PruneReport:
+        """Delete ended runs older than `keep_days`, then the oldest until the size fits; `dry_run` only says which."""
+        return await prune(self._journal, keep_days=keep_days, max_size_bytes=max_size_bytes, dry_run=dry_run)
 
     async def shut_down(self, drain_s: float) -> None:
         """Begin nothing more, let runs finish for at most `drain_s` seconds, and park the rest durably.
