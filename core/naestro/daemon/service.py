@@ -10,11 +10,13 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
 import msgspec
+from anyio.abc import SocketListener, TaskGroup
 
 from naestro.client.local import LocalClient
 from naestro.config import load_settings
@@ -74,7 +76,7 @@ class Service:
             )
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._web.serve, [web_socket, self._port_socket])
-                tasks.start_soon(relays.serve, self._listener.serve, tasks)
+                tasks.start_soon(self._accept, relays, tasks)
                 tasks.start_soon(life.watch_signals)
                 tasks.start_soon(life.watch_idleness, self._settings.idle_stop_s)
                 tasks.start_soon(life.watch_files, self._identity)
@@ -89,6 +91,11 @@ class Service:
         finally:
             self._remove_files()
         log.info("The daemon has ended.")
+
+    async def _accept(self, relays: SocketListener, connections: TaskGroup) -> None:
+        """Serve who comes, until the socket is closed."""
+        with suppress(anyio.ClosedResourceError):
+            await relays.serve(self._listener.serve, connections)
 
     async def _take_up(self) -> None:
         """Go on with the runs that the last daemon left."""
