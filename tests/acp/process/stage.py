@@ -71,10 +71,18 @@ class Stage:
         """The process id of the daemon that is ready; None where none runs."""
         try:
             pid = int(json.loads((self.home / "run" / "daemon.json").read_text())["pid"])
-            os.kill(pid, 0)
         except (OSError, ValueError):
             return None
-        return pid
+        return pid if _is_there(pid) else None
+
+    @property
+    def holder(self) -> int | None:
+        """The process id of the daemon that starts, runs or ends; None where there is none."""
+        try:
+            pid = int((self.home / "run" / "daemon.lock").read_text())
+        except (OSError, ValueError):
+            return None
+        return pid if _is_there(pid) else None
 
     def processes(self) -> list[int]:
         """The ids of all processes with this home: front ends, the daemon, its engines."""
@@ -95,12 +103,12 @@ class Stage:
         await until(lambda: self.status(run) == status, within_s)
 
     async def daemon_is_gone(self, within_s: float = 30.0) -> None:
-        """Wait until no daemon runs."""
-        await until(lambda: self.daemon is None, within_s)
+        """Wait until no daemon is left, not even one that ends."""
+        await until(lambda: self.holder is None, within_s)
 
     def end(self) -> None:
         """End the daemon, then kill what is left."""
-        if (pid := self.daemon) is not None:
+        if (pid := self.holder) is not None:
             _send(pid, signal.SIGTERM)
             _wait(lambda: not _is_there(pid), END_S)
         for left in self.processes():
@@ -111,7 +119,7 @@ class Stage:
     def _is_ours(self, pid: int) -> bool:
         proc = Path(f"/proc/{pid}/environ")
         if not proc.parent.exists():
-            return pid == self.daemon
+            return pid == self.holder
         try:
             return f"NAESTRO_HOME={self.home}".encode() in proc.read_bytes().split(b"\0")
         except OSError:
