@@ -21,8 +21,10 @@ from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.buffered import BufferedByteStream
 
 from naestro.client.api import Client
+from naestro.config import environment, load_settings
 from naestro.daemon.identity import PROTOCOLS_GROUP, Identity
 from naestro.daemon.peers import is_own
+from naestro.errors import ConfigError
 from naestro.relay.start import CONTROL, STATUS
 from naestro.types import Value
 
@@ -171,6 +173,7 @@ class Listener:
                 await _answer(connection, {"ok": True, "pid": self._door.pid, **more})
                 return
             plugin = await self._plugin(hello.protocol)
+            await anyio.to_thread.run_sync(check_enabled, hello.protocol, hello.environment)
         except Refusal as refusal:
             with suppress(anyio.BrokenResourceError):
                 await _answer(connection, refusal.answer)
@@ -228,6 +231,20 @@ async def _hello_of(connection: Watched) -> Hello | None:
 
 async def _answer(connection: Watched, answer: Answer) -> None:
     await connection.send(json.dumps(answer).encode() + b"\n")
+
+
+def check_enabled(protocol: str, variables: Mapping[str, str] | None) -> None:
+    """Raise `Refusal` where the caller's settings switch the protocol off: `ACP_ENABLED=0` for `acp`.
+
+    Settings that are wrong switch nothing off: the protocol tells them where the person sees it.
+    """
+    with suppress(ConfigError), environment(variables):
+        flags = load_settings(None).settings.flags
+        if not getattr(flags, f"{protocol}_enabled", True):
+            raise Refusal(
+                f"The flag {protocol.upper()}_ENABLED switches the protocol {protocol} off.",
+                f"Unset {protocol.upper()}_ENABLED (or flags.{protocol}_enabled in the settings), and restart the agent.",
+            )
 
 
 def load_plugin(name: str) -> Plugin:

@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import ByteStream
 
-from naestro.daemon.listener import Refusal, load_plugin
+from naestro.daemon.listener import Refusal, check_enabled, load_plugin
 from naestro.daemon.log import open_log
 from naestro.daemon.process import OpenCore
 from naestro.errors import NaestroError
@@ -67,5 +67,6 @@ def main(protocol: str, open_core: OpenCore) -> int:
 
 async def _serve(protocol: str, open_core: OpenCore) -> None:
     plugin = load_plugin(protocol)
+    check_enabled(protocol, None)
     async with open_core(f"naestro {protocol} --standalone") as core:
         await plugin.serve(Pipes(), core.bound(None), Path.cwd())
