@@ -86,9 +86,13 @@ class Turns:
             raise RunStateError("No turn works in this session.", hint="Send it as a prompt.")
         ticket = working[0]
         ticket.steering.append(text)
-        await self._client.cancel(
-            str(ticket.run), "the task was added to, and the council starts again with it"
-        )
+        try:
+            await self._client.cancel(
+                str(ticket.run), "the task was added to, and the council starts again with it"
+            )
+        except RunStateError:  # it has just ended
+            ticket.steering.remove(text)
+            raise
 
     async def follow(self, session: Session) -> None:
         """Go on showing the run of the session's last turn, which still works; questions are asked again."""
