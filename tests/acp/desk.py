@@ -16,6 +16,7 @@ import anyio
 import pytest
 from acp.client.connection import ClientSideConnection
 from acp.helpers import text_block
+from acp.router import MessageRouter
 from anyio.abc import SocketStream
 
 import acp
@@ -23,7 +24,11 @@ from acp import schema
 from naestro.app import open_core
 from naestro.client.local import LocalClient
 from naestro.types import Event
+from naestro_acp.editor import AcpEditor
+from naestro_acp.outlet import Outlet
 from naestro_acp.plugin import serve
+from naestro_acp.sdk_gaps import connect
+from naestro_acp.transport import LineTransport
 from tests.support.cli import CONFIG
 
 WAIT_S = 30.0
@@ -121,7 +126,9 @@ class Person:
     async def complete_elicitation(self, elicitation_id: str, **kwargs: Any) -> None:
         raise AssertionError("no form is completed by a URL here")
 
-    async def read_text_file(self, session_id: str, path: str, **kwargs: Any) -> schema.ReadTextFileResponse:
+    async def read_text_file(
+        self, session_id: str, path: str, line: int | None = None, limit: int | None = None, **kwargs: Any
+    ) -> schema.ReadTextFileResponse:
         if path not in self.buffers:
             raise acp.RequestError.resource_not_found(path)
         return schema.ReadTextFileResponse(content=self.buffers[path])
@@ -135,7 +142,14 @@ class Person:
         return schema.WriteTextFileResponse()
 
     async def create_terminal(
-        self, session_id: str, command: str, args: list[str] | None = None, **kwargs: Any
+        self,
+        session_id: str,
+        command: str,
+        args: list[str] | None = None,
+        env: Any = None,
+        cwd: str | None = None,
+        output_byte_limit: int | None = None,
+        **kwargs: Any,
     ) -> schema.CreateTerminalResponse:
         self.programs.append([command, *(args or [])])
         self.calls.append("create")
@@ -249,6 +263,28 @@ async def connected(
             with anyio.move_on_after(WAIT_S, shield=True):
                 writer.close()
                 await agent.close()
+
+
+@asynccontextmanager
+async def editor_of(
+    person: Person, capabilities: schema.ClientCapabilities, cwd: Path
+) -> AsyncGenerator[AcpEditor]:
+    """The editor of `person` as the core sees it, over a connection that is cut in the end."""
+    ours, theirs = socket.socketpair()
+    stream = await SocketStream.from_socket(ours)
+    reader, writer = await asyncio.open_connection(sock=theirs)
+    transport = LineTransport(stream)
+    conn, _ = connect(MessageRouter(), transport)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(transport.run_writer)
+        tasks.start_soon(conn.listen)
+        side = ClientSideConnection(person, writer, reader, use_unstable_protocol=True)
+        yield AcpEditor(Outlet(conn, "s1"), capabilities, str(cwd))
+        with anyio.move_on_after(WAIT_S, shield=True):
+            writer.close()
+            await side.close()
+            await conn.close()
+        tasks.cancel_scope.cancel()
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from acp.helpers import (
+    ContentBlock,
     audio_block,
     embedded_blob_resource,
     embedded_text_resource,
@@ -26,7 +27,7 @@ def root(tmp_path: Path) -> Path:
     return folder.resolve()
 
 
-def read(root: Path, *blocks: object, cwd: Path | None = None) -> Prompt:
+def read(root: Path, *blocks: ContentBlock | str, cwd: Path | None = None) -> Prompt:
     return read_prompt(
         [text_block(one) if isinstance(one, str) else one for one in blocks], str(root), str(cwd or root)
     )

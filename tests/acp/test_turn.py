@@ -73,7 +73,7 @@ async def test_a_change_is_shown_and_written_after_a_yes(
         assert desk.source() == MENDED
     (tool_call, options), *rest = desk.person.asked
     assert (response.stop_reason, rest) == ("end_turn", [])
-    assert [(one.path, one.old_text, one.new_text) for one in tool_call.content] == [
+    assert [(one.path, one.old_text, one.new_text) for one in tool_call.content or []] == [
         (f"{desk.workspace}/calc.py", SOURCE, MENDED)
     ]
     assert [option.kind for option in options] == [
