@@ -14,7 +14,7 @@ import anyio
 from naestro.client.api import Client, Command, EngineStatus
 from naestro.client.local import Core, LocalClient
 from naestro.client.machine import LocalMachine, load_leniently
-from naestro.commands import explain, judge, orchestrate, test
+from naestro.commands import explain, judge, orchestrate, review, test
 from naestro.config import (
     Loaded,
     Settings,
@@ -48,8 +48,11 @@ COMMANDS: Mapping[str, Callable[[Run, Kit], Awaitable[Value]]] = {
     "explain": explain.explain,
     "judge": judge.judge,
     "test": test.test,
+    "review": review.review,
 }
 """The flow of each command."""
+WITHOUT_WORDS = ("review",)
+"""Commands that mean something without a text."""
 
 SWITCH_S = 0.0005
 """How long a worker thread (a commit, a search) may keep the interpreter while the event loop waits. Python's own 5 ms,
@@ -116,7 +119,7 @@ def prepare(command: Command) -> tuple[str, dict[str, Json]]:
     """
     if command.name not in COMMANDS:
         raise InputError(f"There is no command {command.name!r}; there are {', '.join(COMMANDS)}.")
-    if not str(command.task.get("text", "")).strip():
+    if command.name not in WITHOUT_WORDS and not str(command.task.get("text", "")).strip():
         raise InputError("The task is empty.", hint="Say in a few words what is wanted.")
     root = Workspace.find(Path(command.workspace)).root
     settings = settings_of(root, command.settings).settings

@@ -9,7 +9,7 @@ from typing import TypeVar
 import anyio
 import msgspec
 
-from naestro.commands import explain, judge, orchestrate
+from naestro.commands import explain, judge, orchestrate, review
 from naestro.commands import test as test_command
 from naestro.config import CouncilSettings, Settings, settings_for_journal
 from naestro.council.sitting import Kit
@@ -52,6 +52,7 @@ FLOWS = {
     "explain": explain.explain,
     "judge": judge.judge,
     "test": test_command.test,
+    "review": review.review,
 }
 JUDGE, CRITIC = "You are the judge", "You are the critic"
 PROPOSE, SYNTHESIZE = "Answer the task with 2 to 4", "Write the one best answer"

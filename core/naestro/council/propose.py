@@ -56,7 +56,7 @@ async def _propose_one(
     sitting: Sitting, prefix: Prefix, message: Ask, place: tuple[int, Route]
 ) -> Proposal | None:
     number, route = place
-    temperature = _temperature(sitting, number)
+    temperature = spread_temperature(sitting, number)
 
     async def work(seat: Seat) -> Proposal:
         prompt = await seat.attempt.given("prompt", message.text)
@@ -73,7 +73,7 @@ async def _propose_one(
     return await sitting.take_seat(spec, others, work, Proposal, reroute_on=ContextTooLong)
 
 
-def _temperature(sitting: Sitting, number: int) -> float:
+def spread_temperature(sitting: Sitting, number: int) -> float:
     """Of proposer `number`, from 1: spread evenly from a part of the role's temperature to all of it."""
     others = sitting.kit.settings.council.proposers - 1
     share = COOLEST + (1 - COOLEST) * (number - 1) / others if others else COOLEST
