@@ -135,7 +135,7 @@ async def test_new_files_count_and_ignored_secret_and_binary_ones_are_not_shown(
     assert set(ground.lines) == {"calc.py", "new.py"}
     assert set(ground.passed_over) == {".env", "data.bin"}
     assert "hidden" not in scripted_server.chats[0].last
-    assert "Not reviewed: .env" in " ".join((await done_warnings(done)))
+    assert "Not reviewed: .env" in " ".join(await done_warnings(done))
 
 
 async def done_warnings(done: Done) -> list[str]:
@@ -184,8 +184,6 @@ async def test_a_range_a_commit_and_files_can_be_named(
         ground = await done.output("retrieve", Ground)
     assert ground.about == about
     assert ("changed = True" in scripted_server.chats[0].last) == (target in {"HEAD~1", "calc.py", "."})
-        target.startswith("HEAD") or "calc" in target or target == "."
-    )
 
 
 @pytest.mark.parametrize(
