@@ -148,19 +148,20 @@ class Listener:
         """Serve one connection until it ends. Raises nothing but cancellation."""
         connection = Watched(stream)
         self._open.add(connection)
-        try:
-            async with connection:
+        async with connection:
+            try:
                 if is_own(stream.extra(SocketAttribute.raw_socket)):  # noqa: S610 - anyio's `extra`, no query
                     await self._greet(connection)
                 else:  # pragma: no cover - needs a second user
                     log.warning("Another user's process tried to connect.")
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream):
-            log.info("A %s connection broke.", connection.protocol or "new")
-        except Exception:
-            # A connection's boundary: what went wrong in it is of no concern to the others.
-            log.exception("A %s connection ended by a fault.", connection.protocol or "new")
-        finally:
-            self._open.discard(connection)
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream):
+                log.info("A %s connection broke.", connection.protocol or "new")
+            except Exception:
+                # A connection's boundary: what went wrong in it is of no concern to the others.
+                log.exception("A %s connection ended by a fault.", connection.protocol or "new")
+                await _apologize(connection)
+            finally:
+                self._open.discard(connection)
 
     async def _greet(self, connection: Watched) -> None:
         hello = await _hello_of(connection)
@@ -229,6 +230,14 @@ async def _hello_of(connection: Watched) -> Hello | None:
         return None
 
 
+async def _apologize(connection: Watched) -> None:
+    """Say that the daemon failed to a front end that waits for its first answer, if it still can be told."""
+    if not connection.protocol:
+        refusal = Refusal("Naestro's daemon failed.", "Look into its log (`naestro daemon logs`).")
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await _answer(connection, refusal.answer)
+
+
 async def _answer(connection: Watched, answer: Answer) -> None:
     await connection.send(json.dumps(answer).encode() + b"\n")
 
@@ -243,7 +252,7 @@ def check_enabled(protocol: str, variables: Mapping[str, str] | None) -> None:
         if not getattr(flags, f"{protocol}_enabled", True):
             raise Refusal(
                 f"The flag {protocol.upper()}_ENABLED switches the protocol {protocol} off.",
-                f"Unset {protocol.upper()}_ENABLED (or flags.{protocol}_enabled in the settings), and restart the agent.",
+                f"Unset {protocol.upper()}_ENABLED (or flags.{protocol}_enabled in the settings); restart the agent.",
             )
 
 
