@@ -1,8 +1,9 @@
 """`naestro daemon run`: the one process of a user that works on runs, from its lock to its end.
 
 `naestro.__main__` above calls `main`, and hands over how the core is opened; a front end is who usually starts it
-(`naestro.relay.start`). What is imported at the top is little, since the first thing to do is to leave the front end's process tree and to
-take the lock: whoever comes second ends here. It knows neither protocols (`listener`) nor the control API (`http`).
+(`naestro.relay.start`). What is imported at the top is little, since the first thing to do is to leave the front end's
+process tree and to take the lock: whoever comes second ends here. It knows neither protocols (`listener`) nor the
+control API (`http`).
 """
 
 import fcntl

@@ -22,6 +22,8 @@ START_S = 60.0
 ANSWER_S = 30.0
 """How long a running daemon may take to say yes or no; the first connection of a protocol loads its libraries."""
 PAUSE_S = 0.02
+SILENCES_MAX = 500
+"""How often in a row a listening daemon may send a front end away without a reason, or bid it try again."""
 REPLY_MAX_BYTES = 1 << 16
 LOG_HINT = "Look into {log} for the cause."
 
@@ -75,16 +77,19 @@ def reach(places: Places, hello: Hello, patience: Patience) -> socket:
     places.make()
     began = time.time()
     deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
+    silences = 0
+    while time.monotonic() < deadline and silences < SILENCES_MAX:
         connection = connect(places)
         if connection is None:
+            silences = 0
             _start_or_wait(places, hello, patience, (began, deadline))
         elif _greeted(connection, hello.line(places.token()), patience):
             return connection
         else:
+            silences += 1
             patience.wait(None, PAUSE_S)
     raise Trouble(
-        f"Naestro's daemon neither answers nor ends, for {START_S:.0f} seconds now.",
+        f"Naestro's daemon neither lets this front end in nor ends, for {time.time() - began:.0f} seconds now.",
         "Run `naestro daemon stop`, which ends it, and try again.",
     )
 
