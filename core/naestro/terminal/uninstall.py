@@ -12,8 +12,10 @@ from pathlib import Path
 
 from naestro import config
 from naestro.errors import InputError, JournalLocked
+from naestro.relay.places import find_places
 from naestro.runs.lock import is_held, read_holder
 from naestro.terminal import setup
+from naestro.terminal.daemon import holder_of, stop_daemon
 from naestro.terminal.exits import Exit
 
 STOP_S = 20.0
@@ -30,8 +32,8 @@ def uninstall_naestro(*, is_data: bool, is_models: bool, is_yes: bool) -> int:
     """Stop the holder of the journal, delete what was asked for after a yes, and tell what remains."""
     home, cache = config.home(), config.cache()
     doomed = [*(_found(home, DATA) if is_data else []), *(_found(cache, CACHED) if is_models else [])]
-    if is_data and config.user_file().exists() and config.user_file() not in doomed:
-        doomed.append(config.user_file())
+    if is_data:
+        doomed += _elsewhere(doomed)
     changes = setup.left_in_zed()
     if (doomed or changes) and not is_yes and not _is_confirmed(doomed, changes):
         print("nothing was deleted or changed")
@@ -47,6 +49,13 @@ def uninstall_naestro(*, is_data: bool, is_models: bool, is_yes: bool) -> int:
     print("kept " + ", ".join(map(str, kept)) if kept else "nothing of Naestro is left but the package")
     print("`pip uninstall naestro` (or the tool that installed it) removes the package.")
     return Exit.OK
+
+
+def _elsewhere(doomed: list[Path]) -> list[Path]:
+    """What lies outside the home folder: the settings, where the platform wants them apart, and far sockets."""
+    places = find_places()
+    sockets = [Path(places.sockets)] if places.sockets != places.folder else []
+    return [path for path in (config.user_file(), *sockets) if path.exists() and path not in doomed]
 
 
 def _found(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
@@ -74,7 +83,9 @@ def _is_confirmed(doomed: list[Path], changes: list[setup.Change]) -> bool:
 
 
 def _stop_holder(home: Path) -> None:
-    """Ask the process that holds the journal to park its runs, and wait until it has let go."""
+    """Ask who holds the journal, the daemon or a command, to park its runs, and wait until it has let go."""
+    if holder_of(find_places()):
+        stop_daemon(as_json=False)
     holder = read_holder(home) if is_held(home) else None
     if holder is None:
         return
@@ -90,7 +101,7 @@ def _stop_holder(home: Path) -> None:
 
 def _delete(path: Path) -> None:
     try:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)  # the holder may have done it
     except OSError as error:
         raise InputError(
             f"{path} cannot be deleted: {error.strerror}.", hint="Mend its permissions."
