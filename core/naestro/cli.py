@@ -8,7 +8,7 @@ Nothing here knows how a council works or how a run is stored.
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,7 @@ from naestro.terminal.options import (
     AsJson,
     Consensus,
     Engines,
+    InProcess,
     ModelNames,
     Proposers,
     RunArgument,
@@ -31,6 +32,9 @@ from naestro.terminal.options import (
 from naestro.terminal.streams import drop_output, is_text, refuse_odd_bytes, say, secure_streams, text_of
 from naestro.terminal.text import one_line
 from naestro.types import Json
+
+if TYPE_CHECKING:
+    from naestro.terminal.watch import Watch
 
 app = typer.Typer(
     name="naestro",
@@ -142,11 +146,12 @@ def orchestrate(
     seed: Seed = None,
     yes: Yes = False,
     as_json: AsJson = False,
+    in_process: InProcess = False,
 ) -> None:
     """Ask the council: models propose, criticise, merge and judge; a patch is applied only after a yes."""
     settings = settings_of(proposers=proposers, consensus=consensus, engines=engine)
     wanted: dict[str, Json] = {"text": text_of(task), "files": _places(workspace, files)}
-    _start("orchestrate", wanted, workspace, settings, seed=seed, yes=yes, as_json=as_json)
+    _start("orchestrate", wanted, workspace, settings, seed=seed, watch=_watch(as_json, in_process, yes=yes))
 
 
 @app.command()
@@ -161,12 +166,58 @@ def explain(
     engine: Engines = None,
     seed: Seed = None,
     as_json: AsJson = False,
+    in_process: InProcess = False,
 ) -> None:
     """Explain a part of the code base, with citations; changes nothing."""
     settings = settings_of(proposers=proposers, consensus=consensus, engines=engine)
     (text,) = _places(workspace, [text_of(target)])
     wanted: dict[str, Json] = {"text": text, "files": _places(workspace, files)}
-    _start("explain", wanted, workspace, settings, seed=seed, yes=False, as_json=as_json)
+    _start("explain", wanted, workspace, settings, seed=seed, watch=_watch(as_json, in_process, yes=False))
+
+
+@app.command("test")
+def write_test(
+    target: Annotated[
+        str,
+        typer.Argument(help="What to test: a file, `file:line-line`, a name, or a sentence; `-` reads one."),
+    ],
+    files: Annotated[list[str] | None, typer.Argument(help="More files to put in context.")] = None,
+    workspace: WorkspaceOption = None,
+    proposers: Proposers = None,
+    consensus: Consensus = None,
+    engine: Engines = None,
+    seed: Seed = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    in_process: InProcess = False,
+) -> None:
+    """Write a test from signatures and documentation; added and run, as your user, only after a yes."""
+    settings = settings_of(proposers=proposers, consensus=consensus, engines=engine)
+    (text,) = _places(workspace, [text_of(target)])
+    wanted: dict[str, Json] = {"text": text, "files": _places(workspace, files)}
+    _start("test", wanted, workspace, settings, seed=seed, watch=_watch(as_json, in_process, yes=yes))
+
+
+@app.command()
+def review(
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="A file, a commit or a range such as main..HEAD; nothing: what is not committed yet."
+        ),
+    ] = "",
+    workspace: WorkspaceOption = None,
+    proposers: Proposers = None,
+    engine: Engines = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    in_process: InProcess = False,
+) -> None:
+    """Review a change: faults with the line that shows each, and who says so; changes nothing."""
+    settings = settings_of(proposers=proposers, engines=engine)
+    text = _places(workspace, [target])[0] if target else ""
+    wanted: dict[str, Json] = {"text": text}
+    _start("review", wanted, workspace, settings, seed=seed, watch=_watch(as_json, in_process, yes=False))
 
 
 @app.command()
@@ -180,13 +231,14 @@ def judge(
     engine: Engines = None,
     seed: Seed = None,
     as_json: AsJson = False,
+    in_process: InProcess = False,
 ) -> None:
     """Adjudicate given candidates: rung by rung, then by judges who see no names, in both orders."""
     from naestro.terminal.recipe import read_candidates
 
     settings = settings_of(consensus=consensus, engines=engine)
     wanted: dict[str, Json] = {"text": text_of(task), "candidates": read_candidates(candidates)}
-    _start("judge", wanted, workspace, settings, seed=seed, yes=False, as_json=as_json)
+    _start("judge", wanted, workspace, settings, seed=seed, watch=_watch(as_json, in_process, yes=False))
 
 
 @app.command("run")
@@ -195,13 +247,27 @@ def run_file(
     workspace: WorkspaceOption = None,
     yes: Yes = False,
     as_json: AsJson = False,
+    in_process: InProcess = False,
 ) -> None:
     """Start a run that a TOML file describes; for scripts."""
     from naestro.terminal.recipe import read_recipe
 
     recipe = read_recipe(file)
     folder = workspace or recipe.workspace
-    _start(recipe.command, recipe.task, folder, recipe.settings, seed=recipe.seed, yes=yes, as_json=as_json)
+    _start(
+        recipe.command,
+        recipe.task,
+        folder,
+        recipe.settings,
+        seed=recipe.seed,
+        watch=_watch(as_json, in_process, yes=yes),
+    )
+
+
+def _watch(as_json: bool, in_process: bool, *, yes: bool) -> "Watch":
+    from naestro.terminal.watch import Watch
+
+    return Watch.of(as_json=as_json, yes=yes, in_process=in_process)
 
 
 def _start(
@@ -211,11 +277,10 @@ def _start(
     settings: dict[str, Json],
     *,
     seed: int | None,
-    yes: bool,
-    as_json: bool,
+    watch: "Watch",
 ) -> None:
     from naestro.client.api import Command
-    from naestro.terminal.watch import Watch, start
+    from naestro.terminal.watch import start
     from naestro.types import Origin
 
     command = Command(
@@ -226,7 +291,7 @@ def _start(
         settings=settings,
         seed=seed,
     )
-    _finish(start(command, Watch.of(as_json=as_json, yes=yes)))
+    _finish(start(command, watch))
 
 
 @app.command()
@@ -235,12 +300,13 @@ def resume(
     answer: Annotated[str | None, typer.Option(help="Answer the question that the run waits with.")] = None,
     yes: Yes = False,
     as_json: AsJson = False,
+    in_process: InProcess = False,
 ) -> None:
     """Go on with a run that stopped, was cancelled or patched, or waits for an answer."""
     from naestro.terminal.watch import Watch
     from naestro.terminal.watch import resume as go_on
 
-    _finish(go_on(run, Watch.of(as_json=as_json, yes=yes), answer=answer))
+    _finish(go_on(run, Watch.of(as_json=as_json, yes=yes, in_process=in_process), answer=answer))
 
 
 @app.command()
@@ -259,12 +325,17 @@ def patch(
     ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
+    in_process: InProcess = False,
 ) -> None:
     """Change what a step was given or gave; what depends on it runs again."""
     from naestro.terminal.changes import After, patch_step
     from naestro.terminal.watch import Watch
 
-    _finish(patch_step(run, step, target, file, After(Watch.of(as_json=as_json, yes=yes), go_on)))
+    _finish(
+        patch_step(
+            run, step, target, file, After(Watch.of(as_json=as_json, yes=yes, in_process=in_process), go_on)
+        )
+    )
 
 
 @app.command()
@@ -274,12 +345,13 @@ def rerun(
     go_on: Annotated[bool, typer.Option("--resume/--no-resume", help="Go on with the run at once.")] = True,
     yes: Yes = False,
     as_json: AsJson = False,
+    in_process: InProcess = False,
 ) -> None:
     """Run a step and all that depends on it again, as a new revision."""
     from naestro.terminal.changes import After, rerun_step
     from naestro.terminal.watch import Watch
 
-    _finish(rerun_step(run, step, After(Watch.of(as_json=as_json, yes=yes), go_on)))
+    _finish(rerun_step(run, step, After(Watch.of(as_json=as_json, yes=yes, in_process=in_process), go_on)))
 
 
 @app.command()
@@ -291,12 +363,13 @@ def fork(
     go_on: Annotated[bool, typer.Option("--resume/--no-resume", help="Start the new run at once.")] = True,
     yes: Yes = False,
     as_json: AsJson = False,
+    in_process: InProcess = False,
 ) -> None:
     """Copy a run into a new one, and run it again from a step on."""
     from naestro.terminal.changes import After, fork_run
     from naestro.terminal.watch import Watch
 
-    _finish(fork_run(run, at, After(Watch.of(as_json=as_json, yes=yes), go_on)))
+    _finish(fork_run(run, at, After(Watch.of(as_json=as_json, yes=yes, in_process=in_process), go_on)))
 
 
 @app.command()
@@ -309,21 +382,22 @@ def replay(
         float | None, typer.Option(min=0.1, help="Keep the recorded pauses, this much faster.")
     ] = None,
     as_json: AsJson = False,
+    in_process: InProcess = False,
 ) -> None:
     """Show a recorded run again, without any call; with --execute, run it again and compare."""
     from naestro.terminal.changes import replay_execute, replay_recorded
     from naestro.terminal.watch import Watch
 
-    watch = Watch.of(as_json=as_json)
+    watch = Watch.of(as_json=as_json, in_process=in_process)
     _finish(replay_execute(run, watch) if execute else replay_recorded(run, speed, watch))
 
 
 @app.command()
-def undo(run: RunArgument = "last", as_json: AsJson = False) -> None:
+def undo(run: RunArgument = "last", as_json: AsJson = False, in_process: InProcess = False) -> None:
     """Take back the patch that a run applied; refuses when the files changed since."""
     from naestro.terminal.changes import undo_run
 
-    _finish(undo_run(run, as_json=as_json))
+    _finish(undo_run(run, as_json=as_json, is_remote=not in_process))
 
 
 @app.command()
@@ -364,11 +438,13 @@ def runs_prune(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go.")] = False,
     as_json: AsJson = False,
+    in_process: InProcess = False,
 ) -> None:
     """Delete ended runs by age or size; runs that can go on are kept."""
-    from naestro.terminal.tables import prune_runs
+    from naestro.terminal.tables import Limits, prune_runs
 
-    _finish(prune_runs(keep_days=keep_days, max_size_mb=max_size_mb, is_dry=dry_run, as_json=as_json))
+    limits = Limits(keep_days, max_size_mb, is_dry=dry_run)
+    _finish(prune_runs(limits, as_json=as_json, is_remote=not in_process))
 
 
 @models_app.command("list")

@@ -60,6 +60,7 @@ class Cli:
             "NAESTRO_CACHE": str(folder / "cache"),
             "HOME": str(folder / "person"),
             "XDG_CONFIG_HOME": str(folder / "person" / ".config"),
+            "NAESTRO_IN_PROCESS": "1",
             "NO_COLOR": "1",
             "COLUMNS": "140",
         }

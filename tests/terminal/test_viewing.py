@@ -166,7 +166,7 @@ def test_runs_are_listed_newest_first_and_pruned_on_request(cli: Cli, answering:
     assert elsewhere.stdout == ""
     kept = cli.run("runs", "prune", "--keep-days", "0", "--json")
     assert msgspec.json.decode(kept.stdout)["runs"] == []
-    dry = cli.run("runs", "prune", "--keep-days", "0.000001", "--dry-run", "--json")
+    dry = cli.run("runs", "prune", "--keep-days", "0.00000001", "--dry-run", "--json")
     assert len(msgspec.json.decode(dry.stdout)["runs"]) == 2
     assert len(cli.runs()) == 2
     pruned = cli.run("runs", "prune", "--max-size-mb", "0")

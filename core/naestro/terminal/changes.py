@@ -8,12 +8,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from naestro.app import open_client
 from naestro.client.api import Client, Difference
 from naestro.errors import InputError
 from naestro.runs.history import History
 from naestro.runs.records import StepRecord
 from naestro.runs.replay import replay_events
+from naestro.terminal.connection import connect
 from naestro.terminal.exits import Exit
 from naestro.terminal.plain import print_json
 from naestro.terminal.store import open_store
@@ -50,7 +50,7 @@ class Forked(Value, frozen=True):
 
 async def patch_step(run: str, step: str, target: str, file: Path | None, after: After) -> int:
     """Replace a step's output or input by the text of `file` (`-`: standard input), or of the person's editor."""
-    async with open_client("naestro patch") as client:
+    async with connect("naestro patch", is_remote=after.watch.is_remote) as client:
         info = await client.get(run)
         text = read_text(file) if file is not None else await _edited(client, info.id, step, target)
         revision = await client.patch(info.id, step, target, text, by=BY)
@@ -59,7 +59,7 @@ async def patch_step(run: str, step: str, target: str, file: Path | None, after:
 
 async def rerun_step(run: str, step: str, after: After) -> int:
     """Open a new revision of a step and of what depends on it."""
-    async with open_client("naestro rerun") as client:
+    async with connect("naestro rerun", is_remote=after.watch.is_remote) as client:
         info = await client.get(run)
         revision = await client.rerun(info.id, step, by=BY)
         return await _then(client, info.id, after, Revised(info.id, step, revision))
@@ -67,7 +67,7 @@ async def rerun_step(run: str, step: str, after: After) -> int:
 
 async def fork_run(run: str, at: str | None, after: After) -> int:
     """Copy a run; the new one's id is told."""
-    async with open_client("naestro fork") as client:
+    async with connect("naestro fork", is_remote=after.watch.is_remote) as client:
         old = (await client.get(run)).id
         new = await client.fork(old, at=at)
         return await _then(client, new, after, Forked(new, old))
@@ -112,7 +112,7 @@ async def replay_recorded(run: str, speed: float | None, watch: Watch) -> int:
 
 async def replay_execute(run: str, watch: Watch) -> int:
     """Run again with the recorded seeds, prompts and engines, then say where the runs differ."""
-    async with open_client("naestro replay") as client:
+    async with connect("naestro replay", is_remote=watch.is_remote) as client:
         before = (await client.get(run)).id
         after = await client.replay(before)
         code = await follow(client, after, watch)
@@ -133,9 +133,9 @@ def _tell(before: str, after: str, differences: list[Difference], watch: Watch) 
     print(f"{before} and {after}: {count or 'no'} difference{'s' * (count != 1)}.")
 
 
-async def undo_run(run: str, *, as_json: bool) -> int:
+async def undo_run(run: str, *, as_json: bool, is_remote: bool) -> int:
     """Take back the patch that a run applied."""
-    async with open_client("naestro undo") as client:
+    async with connect("naestro undo", is_remote=is_remote) as client:
         paths = await client.undo(run, by=BY)
     if as_json:
         print_json({"restored": paths})

@@ -43,6 +43,7 @@ _BY_ERROR: tuple[tuple[type[NaestroError], Exit], ...] = (
     (errors.RunStateError, Exit.USAGE),
     (errors.JournalError, Exit.JOURNAL),
     (errors.DaemonError, Exit.JOURNAL),
+    (errors.DaemonError, Exit.JOURNAL),
     (errors.EngineError, Exit.ENGINE),
     (errors.ModelError, Exit.ENGINE),
     (errors.NoEngine, Exit.ENGINE),

@@ -27,6 +27,12 @@ WorkspaceOption = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON alone on stdout: one event, row or answer a line.")
 ]
+InProcess = Annotated[
+    bool,
+    typer.Option(
+        "--in-process", envvar="NAESTRO_IN_PROCESS", help="Work in this process instead of in the daemon."
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes where the run asks before it writes.")]
 Proposers = Annotated[int | None, typer.Option("--proposers", min=1, max=16, help="How many propose.")]
 Consensus = Annotated[

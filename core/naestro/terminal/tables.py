@@ -1,11 +1,15 @@
 """Lists for the terminal: runs, and what pruning removes."""
 
+from dataclasses import dataclass
+
 from rich.table import Table
 from rich.text import Text
 
+from naestro.config import load_settings
+from naestro.terminal.connection import open_pruning
 from naestro.terminal.exits import Exit
 from naestro.terminal.plain import print_json, usage_words, wide_console
-from naestro.terminal.store import open_store, open_writer
+from naestro.terminal.store import open_store
 from naestro.terminal.text import one_line
 from naestro.types import RunInfo, RunStatus
 
@@ -51,16 +55,23 @@ def _cells(info: RunInfo) -> list[Text]:
     ]
 
 
-async def prune_runs(
-    *, keep_days: float | None, max_size_mb: float | None, is_dry: bool, as_json: bool
-) -> int:
-    """Delete ended runs by age or size, by default as the settings say; 0 days: none by its age, as there."""
-    from naestro.runs.retention import prune
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is pruned; None: as the settings say."""
 
-    async with open_writer("naestro runs prune") as (journal, settings):
-        days = (keep_days if keep_days is not None else settings.journal.keep_days) or None
-        size = int(max_size_mb * MIB) if max_size_mb is not None else settings.journal.max_size_bytes
-        report = await prune(journal, keep_days=days, max_size_bytes=size, dry_run=is_dry)
+    keep_days: float | None
+    """0: none by its age."""
+    max_size_mb: float | None
+    is_dry: bool
+
+
+async def prune_runs(limits: Limits, *, as_json: bool, is_remote: bool) -> int:
+    """Delete ended runs by age or size, in whichever process holds the journal."""
+    journal = load_settings(None).settings.journal
+    keep_days = limits.keep_days if limits.keep_days is not None else journal.keep_days
+    size = int(limits.max_size_mb * MIB) if limits.max_size_mb is not None else journal.max_size_bytes
+    async with open_pruning("naestro runs prune", is_remote=is_remote) as prune:
+        report = await prune(keep_days=keep_days or None, max_size_bytes=size, dry_run=limits.is_dry)
     if as_json:
         print_json(report)
     else:
