@@ -164,8 +164,8 @@ class MendedConnection(Connection):
 
     async def _serve(self, request: OpenRequest) -> None:
         _current.set(request)
-        answer = await self._answer(request)
         try:
+            answer = await self._answer(request)
             await self._transport.send({"jsonrpc": "2.0", "id": request.id} | answer)
             request.done.set()
             if "result" in answer:

@@ -48,7 +48,12 @@ async def all_lines(lines: LineReader) -> list[object]:
 
 
 async def test_lines_come_whole_however_they_are_cut() -> None:
-    assert await all_lines(reader(b"on", b"e\ntw", b"o\n", b"three\nfour\n")) == [b"one", b"two", b"three", b"four"]
+    assert await all_lines(reader(b"on", b"e\ntw", b"o\n", b"three\nfour\n")) == [
+        b"one",
+        b"two",
+        b"three",
+        b"four",
+    ]
 
 
 async def test_empty_lines_and_carriage_returns_are_passed_over() -> None:

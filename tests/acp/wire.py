@@ -68,7 +68,10 @@ class Wire:
 async def socket_pair() -> AsyncGenerator[tuple[UNIXSocketStream, UNIXSocketStream]]:
     """Both ends of a connection; closed in the end."""
     ours, theirs = socket.socketpair()
-    async with await UNIXSocketStream.from_socket(ours) as left, await UNIXSocketStream.from_socket(theirs) as right:
+    async with (
+        await UNIXSocketStream.from_socket(ours) as left,
+        await UNIXSocketStream.from_socket(theirs) as right,
+    ):
         yield left, right
 
 
