@@ -25,7 +25,7 @@ from naestro.app import open_core
 from naestro.client.local import LocalClient
 from naestro.types import Event
 from naestro_acp.editor import AcpEditor
-from naestro_acp.outlet import Outlet
+from naestro_acp.outlet import ClientConnection, Outlet
 from naestro_acp.plugin import serve
 from naestro_acp.sdk_gaps import connect
 from naestro_acp.transport import LineTransport
@@ -266,10 +266,8 @@ async def connected(
 
 
 @asynccontextmanager
-async def editor_of(
-    person: Person, capabilities: schema.ClientCapabilities, cwd: Path
-) -> AsyncGenerator[AcpEditor]:
-    """The editor of `person` as the core sees it, over a connection that is cut in the end."""
+async def conn_of(person: Person) -> AsyncGenerator[ClientConnection]:
+    """An agent's connection to `person`, without an agent; cut in the end."""
     ours, theirs = socket.socketpair()
     stream = await SocketStream.from_socket(ours)
     reader, writer = await asyncio.open_connection(sock=theirs)
@@ -279,12 +277,23 @@ async def editor_of(
         tasks.start_soon(transport.run_writer)
         tasks.start_soon(conn.listen)
         side = ClientSideConnection(person, writer, reader, use_unstable_protocol=True)
+        try:
+            yield conn
+        finally:
+            with anyio.move_on_after(WAIT_S, shield=True):
+                writer.close()
+                await side.close()
+                await conn.close()
+            tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def editor_of(
+    person: Person, capabilities: schema.ClientCapabilities, cwd: Path
+) -> AsyncGenerator[AcpEditor]:
+    """The editor of `person` as the core sees it, over a connection that is cut in the end."""
+    async with conn_of(person) as conn:
         yield AcpEditor(Outlet(conn, "s1"), capabilities, str(cwd))
-        with anyio.move_on_after(WAIT_S, shield=True):
-            writer.close()
-            await side.close()
-            await conn.close()
-        tasks.cancel_scope.cancel()
 
 
 @asynccontextmanager
