@@ -143,6 +143,15 @@ async def test_a_parked_run_is_stopped_and_goes_on_later(journal: Journal) -> No
     )
 
 
+async def test_a_run_that_is_set_aside_says_that_the_next_owner_goes_on(journal: Journal) -> None:
+    run = await journal.create_run(started())
+    execution = Execution(journal, run, lambda run: hang(run, spec("a"), anyio.Event()))
+    execution.park("Shut down.", resumes=True)
+    assert await execution.run() is RunStatus.STOPPED
+    assert journal.reader.events(run)[-1].data == RunStopped("Shut down.", resumes=True)
+    assert history(journal, run).waits_for_an_owner
+
+
 async def test_a_shutdown_after_a_cancel_is_recorded_as_the_cancel(journal: Journal) -> None:
     run = await journal.create_run(started())
     ready = anyio.Event()

@@ -232,3 +232,41 @@ def test_texts_too_long_to_compare_are_shown_one_after_the_other() -> None:
     assert lines[:3] == ["--- x", "+++ x", "-a"]
     assert lines[-1] == "+b"
     assert len(lines) == 2 + 2 * count
+
+
+@pytest.mark.parametrize(
+    ("endings", "waits"),
+    [
+        ([], True),
+        ([RunStopped("parked")], False),
+        ([RunStopped("shut down", True)], True),
+        ([RunStopped("shut down", True), RunResumed(2)], True),
+        ([RunStopped("shut down", True), RunResumed(2), RunStopped("parked")], False),
+        ([RunStopped("shut down", True), RunCancelled("enough")], False),
+        ([RunFailed(Fault("error", "x"))], False),
+        ([RunFinished("0" * 64, Usage(), 1)], False),
+        ([RunFinished("0" * 64, Usage(), 1), StepReopened("a")], False),
+    ],
+)
+def test_the_next_owner_goes_on_with_what_the_last_one_left_in_the_middle(
+    endings: list[EventData], waits: bool
+) -> None:
+    tape = Tape().add(started()).add(StepStarted(StepKind.PROPOSE, {}), "a/1/1")
+    for data in endings:
+        tape.add(data, "a/2/0" if isinstance(data, StepReopened) else None)
+    assert History.of(tape.events).waits_for_an_owner is waits
+
+
+def test_a_fork_waits_for_a_person_and_a_run_that_was_just_made_for_an_owner() -> None:
+    assert not History().waits_for_an_owner
+    assert History.of(Tape().add(started()).events).waits_for_an_owner
+    forked = Tape().add(started(forked_from="x"))
+    assert not History.of(forked.events).waits_for_an_owner
+    assert History.of(forked.add(RunResumed(2)).events).waits_for_an_owner
+
+
+def test_a_finished_step_ends_the_count_of_those_who_went_on_in_vain() -> None:
+    tape = Tape().add(started()).add(RunResumed(2)).add(RunResumed(3))
+    assert History.of(tape.events).resumed_since_finish == 2
+    tape.add(StepStarted(StepKind.PROPOSE, {}), "a/1/1").add(StepFinished("0" * 64, Usage(), 1), "a/1/1")
+    assert History.of(tape.events).resumed_since_finish == 0
