@@ -23,7 +23,7 @@ import msgspec
 from naestro.errors import InputError
 from naestro.types import Json
 
-COMMANDS = ("orchestrate", "explain", "judge")
+COMMANDS = ("orchestrate", "explain", "judge", "test", "review")
 MAX_CANDIDATE_BYTES = 1024 * 1024
 """A candidate is an answer or a patch of one model; more than this is a wrong file."""
 

@@ -32,6 +32,12 @@ def show_result(recorded: bytes, task: Mapping[str, Json]) -> None:
         console.print(part)
 
 
+def has_failing_tests(recorded: bytes) -> bool:
+    """Whether the recorded result tells of tests that were run and did not pass."""
+    tests = msgspec.json.decode(recorded, type=CouncilResult).tests
+    return tests is not None and not tests.is_passed
+
+
 def given_names(task: Mapping[str, Json]) -> str:
     """Which candidate came from which file, where a person gave them; empty where models proposed."""
     given = msgspec.convert(task.get("candidates", []), list[_Given])
