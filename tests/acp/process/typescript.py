@@ -47,6 +47,8 @@ class Person:
 
     allows: str = "allow_once"
     """The kind of the option that they choose; `cancelled` for none."""
+    picks: str = ""
+    """The id of the option that they choose, where a kind does not say it."""
     buffers: dict[str, str] = field(default_factory=dict)
     """What their editor has open, by absolute path; other files come from the disk."""
     written: dict[str, str] = field(default_factory=dict)
@@ -75,7 +77,11 @@ class Person:
         self.asked.append(params)
         if self.hesitates is not None:
             await self.hesitates.wait()
-        chosen = [option["optionId"] for option in params["options"] if option["kind"] == self.allows]
+        chosen = [
+            option["optionId"]
+            for option in params["options"]
+            if option["optionId" if self.picks else "kind"] == (self.picks or self.allows)
+        ]
         if self.allows == "cancelled":
             return {"outcome": {"outcome": "cancelled"}}
         return {"outcome": {"outcome": "selected", "optionId": chosen[0]}}
