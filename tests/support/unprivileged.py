@@ -31,3 +31,14 @@ def unprivileged() -> Iterator[Path]:
             if path.is_dir():
                 path.chmod(0o700)
         shutil.rmtree(folder)
+
+
+@contextmanager
+def privileged() -> Iterator[None]:
+    """Run the block inside `unprivileged` as the user who runs the tests."""
+    user, real = os.geteuid(), os.getuid()
+    os.seteuid(real)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
