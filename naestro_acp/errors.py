@@ -38,6 +38,7 @@ CODES: Mapping[type[errors.NaestroError], int] = {
     errors.ModelError: INTERNAL,
     errors.ModelUnknown: NOT_FOUND,
     errors.CouncilError: INTERNAL,
+    errors.DaemonError: INTERNAL,
 }
 """The code of a class, or of the nearest one above it."""
 

@@ -67,10 +67,11 @@ async def choices_in(client: Client, workspace: str) -> Choices:
             engines = [engine.name for engine in await client.engines(workspace)]
     except NaestroError:
         pass  # the first prompt says what is wrong, where there is room to say it
+    usual = Choices()
     return Choices(
         engines=tuple(engines),
-        consensus=_said(settings, "council.consensus", Choices.consensus),
-        proposers=_said(settings, "council.proposers", Choices.proposers),
+        consensus=_said(settings, "council.consensus", usual.consensus),
+        proposers=_said(settings, "council.proposers", usual.proposers),
     )
 
 

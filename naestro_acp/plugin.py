@@ -5,9 +5,11 @@ caller; below stand the transport, the mended connection and the agent. A fault 
 is heavy is imported with the first connection.
 """
 
+from importlib import import_module
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 from anyio.abc import ByteStream
 
 from naestro.client.api import CallerClient
@@ -24,6 +26,7 @@ async def serve(stream: ByteStream, client: CallerClient, cwd: Path) -> None:
 
     `cwd` is where the front end was started; each session names its own folder.
     """
+    await anyio.to_thread.run_sync(import_module, "naestro_acp.agent")  # 0.8 s once: other connections go on
     from acp.router import MessageRouter
 
     from naestro_acp.agent import NaestroAgent, routes

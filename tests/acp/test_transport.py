@@ -1,4 +1,4 @@
-"""The transport: faults are answered and the connection lives on, lines leave whole and in order, a reader sets the pace."""
+"""The transport: faults are answered and the connection lives, lines leave whole and in order, a reader sets the pace."""
 
 from typing import Any
 

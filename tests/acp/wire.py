@@ -3,6 +3,7 @@
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -10,6 +11,8 @@ import msgspec
 from acp.router import MessageRouter
 from anyio.abc import UNIXSocketStream
 
+from naestro.client.api import CallerClient
+from naestro_acp.plugin import serve
 from naestro_acp.sdk_gaps import ClientConnection, MendedConnection, connect
 from naestro_acp.transport import LineTransport
 
@@ -89,3 +92,14 @@ async def wired(
         with anyio.CancelScope(shield=True):
             await editor.close()
         tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def served(client: CallerClient, capabilities: dict[str, Any] | None = None) -> AsyncGenerator[Wire]:
+    """A wire to the agent itself, initialized; the connection has ended in the end."""
+    async with socket_pair() as (ours, theirs), anyio.create_task_group() as tasks:
+        tasks.start_soon(serve, ours, client, Path("/"))
+        wire = Wire(theirs)
+        await wire.ask("initialize", protocolVersion=1, clientCapabilities=capabilities or {})
+        yield wire
+        await theirs.aclose()
