@@ -15,6 +15,8 @@ from naestro_acp.steps import Evidence, Finding
 DISSENT_MAX = 3
 """Voices against the verdict that are told; the trace has all of them."""
 FINDINGS_MAX = 20
+COLLECTED = "collected"
+"""The certainty of a result that is its findings: the answer tells them already."""
 
 
 class Citation(msgspec.Struct):
@@ -100,7 +102,8 @@ def _parts(result: Result, root: str, run: str) -> Iterator[str]:
     yield linked(result.answer, result.citations, root)
     if result.patch and not result.is_applied:
         yield f"```diff\n{result.patch.rstrip()}\n```"
-    yield "\n".join(_finding(one) for one in result.findings[:FINDINGS_MAX])
+    if result.verdict is None or result.verdict.certainty != COLLECTED:
+        yield "\n".join(_finding(one) for one in result.findings[:FINDINGS_MAX])
     yield "\n".join(_facts(result, root, run))
 
 
@@ -121,7 +124,8 @@ def _facts(result: Result, root: str, run: str) -> Iterator[str]:
 
 
 def _verdict(verdict: Verdict) -> Iterator[str]:
-    yield f"- Verdict: {verdict.winner}, {verdict.certainty}. {verdict.method}".rstrip()
+    words = "" if verdict.certainty == COLLECTED else f"Verdict: {verdict.winner}, {verdict.certainty}. "
+    yield f"- {words}{verdict.method}".rstrip()
     if verdict.tied:
         yield f"- Tied: {', '.join(verdict.tied)}"
     for voice in verdict.dissent[:DISSENT_MAX]:

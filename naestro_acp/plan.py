@@ -42,7 +42,9 @@ class Plan:
         council = _section(settings, "council")
         proposers = _number(council.get("proposers"), 0)
         left_out = {StepKind.APPLY} if command not in _CHANGING else set[StepKind]()
-        if command == "judge" or proposers == 1:
+        if command == "review":
+            left_out |= {StepKind.EXECUTE, StepKind.ADJUDICATE}
+        elif command == "judge" or proposers == 1:
             left_out |= {StepKind.CRITIQUE, StepKind.SYNTHESIZE}
         if _number(council.get("critics"), 1) == 0:
             left_out.add(StepKind.CRITIQUE)

@@ -32,7 +32,7 @@ Update = SessionUpdate | UsageUpdate
 Blobs = Mapping[Digest, bytes]
 
 WRITING = (StepKind.PROPOSE, StepKind.SYNTHESIZE)
-"""What is worth reading while it is written; critics and judges write JSON."""
+"""What is worth reading while it is written; critics, judges and reviewers write JSON."""
 NO = ("no", "skip")
 
 
@@ -175,7 +175,7 @@ class Projection:
         )
         self._steps[name] = Step(data.kind, tool_call)
         self.plan.begin(data.kind, name)
-        if data.kind in WRITING:
+        if data.kind in WRITING and self.command != "review":
             self.thoughts.begin(name, title)
         if not is_new:
             yield update_tool_call(tool_call, title=title, status="in_progress")

@@ -62,17 +62,9 @@ class Queue:
         try:
             yield
         finally:
-            if ticket.before is not None and not ticket.before.over.is_set():
-                # Cancelled while it waited: who stands behind it waits for the one before it.
-                self._bypass(session_id, ticket)
             ticket.over.set()
             ticket.begun.set()
             self._leave(session_id, ticket)
-
-    def _bypass(self, session_id: str, ticket: Ticket) -> None:
-        for other in self._tickets.get(session_id, []):
-            if other.before is ticket:
-                other.before = ticket.before
 
     def _leave(self, session_id: str, ticket: Ticket) -> None:
         left = [other for other in self._tickets.get(session_id, []) if other is not ticket]

@@ -123,6 +123,8 @@ def title_of(step: str, engine: str | None) -> str:
 
 def shown(kind: StepKind, output: Output, root: str) -> Shown:
     """What a finished step of `kind` shows of its `output`."""
+    if output.findings:
+        return _criticised(output, root)
     return _SHOWN.get(kind, _text)(output, root)
 
 

@@ -30,6 +30,8 @@ from naestro_acp.slash import VIEWS, Asked, parse
 from naestro_acp.views import run_of, undo, view
 
 QUEUED = "Queued: this starts when the turn before it has ended."
+TARGETED = ("explain", "test")
+"""Commands that take the whole workspace where no target is named."""
 REFERRING = frozenset({
     "above", "again", "also", "earlier", "instead", "it", "previous", "same", "that", "them", "they", "this",
 })  # fmt: skip
@@ -278,7 +280,7 @@ def _command(session: Session, prompt: Prompt, asked: Asked, text: str) -> Comma
 
 def _words(session: Session, prompt: Prompt, asked: Asked) -> str:
     """The text of the task, with what came along and, where a bare prompt speaks of it, the turn before."""
-    text = asked.rest or "."
+    text = asked.rest or ("." if asked.name in TARGETED else "")
     before = next((turn for turn in reversed(session.turns) if turn.run is not None and turn.reply), None)
     is_referring = not asked.is_typed and bool(REFERRING & set(text.lower().replace(",", " ").split()))
     earlier: list[str] = []

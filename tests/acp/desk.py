@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 import pytest
 from acp.client.connection import ClientSideConnection
+from acp.connection import StreamEvent
 from acp.helpers import text_block
 from acp.router import MessageRouter
 from anyio.abc import SocketStream
@@ -246,7 +247,11 @@ class Desk:
 
 @asynccontextmanager
 async def connected(
-    core: LocalClient, person: Person, workspace: Path, capabilities: schema.ClientCapabilities
+    core: LocalClient,
+    person: Person,
+    workspace: Path,
+    capabilities: schema.ClientCapabilities,
+    watch: Callable[[StreamEvent], None] | None = None,
 ) -> AsyncGenerator[Desk]:
     """A connection of an editor to `core`; cut in the end, as when a window is closed."""
     ours, theirs = socket.socketpair()
@@ -254,10 +259,13 @@ async def connected(
     reader, writer = await asyncio.open_connection(sock=theirs, limit=64 * 1024 * 1024)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(serve, stream, core, workspace)
-        agent = ClientSideConnection(person, writer, reader, use_unstable_protocol=True)
+        watching = [watch] if watch is not None else []
+        agent = ClientSideConnection(person, writer, reader, use_unstable_protocol=True, observers=watching)
         desk = Desk(person, agent, core, workspace)
         try:
-            await agent.initialize(protocol_version=1, client_capabilities=capabilities)
+            # The SDK's own method drops the capabilities that it does not know.
+            told = capabilities.model_dump(mode="json", by_alias=True, exclude_none=True)
+            await agent._conn.send_request("initialize", {"protocolVersion": 1, "clientCapabilities": told})
             yield desk
         finally:
             with anyio.move_on_after(WAIT_S, shield=True):
@@ -316,11 +324,12 @@ async def desk_in(
     base_url: str,
     patch: pytest.MonkeyPatch,
     capabilities: schema.ClientCapabilities = NOTHING,
+    watch: Callable[[StreamEvent], None] | None = None,
 ) -> AsyncGenerator[Desk]:
     """Everything, with a session open."""
     async with (
         core_in(folder, base_url, patch) as core,
-        connected(core, Person(), folder / "workspace", capabilities) as desk,
+        connected(core, Person(), folder / "workspace", capabilities, watch) as desk,
     ):
         await desk.open()
         yield desk

@@ -6,10 +6,16 @@ from pathlib import Path
 import anyio
 import anyio.lowlevel
 import pytest
+from acp.connection import StreamEvent
 from acp.helpers import image_block, text_block
 
 import acp
-from naestro.types import RunStatus
+from naestro.types import InterruptOpened, RunStatus
+from naestro_acp import sdk_gaps
+from naestro_acp.outlet import Outlet
+from naestro_acp.permissions import Permissions
+from naestro_acp.projection import Change
+from naestro_acp.sessions import Sessions
 from naestro_acp.turn import QUEUED
 from tests.acp.desk import (
     MENDED,
@@ -19,6 +25,7 @@ from tests.acp.desk import (
     WAIT_S,
     Desk,
     Person,
+    conn_of,
     connected,
     core_in,
     desk_in,
@@ -163,7 +170,7 @@ async def test_a_prompt_after_a_cancel_is_a_turn_of_its_own(
     async with desk_in(tmp_path, answering.base_url, monkeypatch) as desk:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(desk.ask, "What does add do?")
-            await desk.person.until(lambda: bool(desk.person.of("tool_call")))
+            await desk.person.until(lambda: "0" in desk.person.thought)
             await desk.agent.cancel(session_id=desk.session)
         assert (await desk.ask("What does add do?")).stop_reason == "end_turn"
     assert "It adds two numbers" in desk.person.said
@@ -358,3 +365,45 @@ async def test_lines_of_a_plan_never_say_more_than_happened(
     ]
     assert [entry.content for entry in last][-1] == "Decide"
     assert "Propose: 2 of 2" in [entry.content for entry in last]
+
+
+async def test_a_review_tells_its_findings_as_places(
+    tmp_path: Path, scripted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted_server.otherwise(answer_schema)
+    async with desk_in(tmp_path, scripted_server.base_url, monkeypatch) as desk:
+        response = await desk.ask("/review calc.py")
+        assert (await desk.core.get("last")).command == "review"
+    assert response.stop_reason == "end_turn"
+    assert "found nothing wrong" in desk.person.said
+    assert desk.person.thought == ""
+
+
+async def test_notices_go_to_a_client_that_shows_them(
+    tmp_path: Path, patching: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = sdk_gaps.ClientCapabilities(session=sdk_gaps.ClientSessionCapabilities(notices={}))
+    told: list[dict[str, object]] = []
+
+    def watch(event: StreamEvent) -> None:
+        update = event.message.get("params", {}).get("update", {})
+        if update.get("sessionUpdate") == "notice":
+            told.append(update)
+
+    async with desk_in(tmp_path, patching.base_url, monkeypatch, client, watch) as desk:
+        await desk.mode("ask")
+        await desk.ask(TASK)
+    assert any("Early exit" in str(one["title"]) for one in told)
+    assert "Early exit" not in desk.person.thought
+
+
+async def test_words_that_nobody_could_be_asked_for_leave_the_run_waiting(
+    tmp_path: Path, answering: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with conn_of(Person()) as conn, core_in(tmp_path, answering.base_url, monkeypatch) as core:
+        session = await Sessions(core.documents).create(str(tmp_path / "workspace"), [], [])
+        asked = InterruptOpened("which", "answer", "Which one?", [])
+        permissions = Permissions(core.documents, NOTHING)
+        reply = await permissions.answer(Outlet(conn, session.id, "r"), session, asked, Change())
+    assert (reply.answer, reply.is_cancelled) == (None, False)
+    assert "Which one?" in reply.note
