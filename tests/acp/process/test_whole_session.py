@@ -152,6 +152,7 @@ async def test_always_is_remembered_for_the_workspace_alone(
         await client.initialize()
         for folder, asked in ((workspace, 1), (workspace, 1), (other, 2)):
             (folder / "calc.py").write_text(SOURCE)
+            person.buffers.clear()
             session = (await client.new(folder))["sessionId"]
             await client.prompt(session, CHANGE)
             assert len(person.asked) == asked

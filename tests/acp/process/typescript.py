@@ -328,6 +328,7 @@ async def typescript_client(
     env: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[TypeScriptClient]:
     """A client with an agent of its own; at the end both are gone, and nothing but protocol was said."""
+    failure: Exception | None = None
     async with (
         await anyio.open_process(
             [str(node()), str(CLIENT), *command],
@@ -346,11 +347,15 @@ async def typescript_client(
                 await client.until(lambda: client.pid)
             yield client
             client.check()
+        except Exception as error:
+            failure = error  # raised below, where no task group wraps it
         finally:
             process.kill()
             if client.pid and client.ended is None:
                 _kill(client.pid)
             tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 def _kill(pid: int) -> None:
