@@ -5,11 +5,11 @@ from typing import Any
 
 import anyio
 import pytest
-from acp import schema
 from acp.exceptions import RequestError
 from acp.router import MessageRouter
 from pydantic import BaseModel
 
+from acp import schema
 from naestro.errors import NotInJournal
 from naestro_acp.sdk_gaps import (
     CompactionSummaryChunk,
@@ -289,7 +289,7 @@ async def test_a_strange_error_of_the_client_reaches_who_asked(
 async def test_an_elicitation_says_the_type_of_its_schema() -> None:
     async with wired(MessageRouter()) as (wire, editor, _), anyio.create_task_group() as tasks:
         mode = schema.ElicitationFormSessionMode(
-            mode="form", session_id="s", requested_schema=schema.ElicitationSchema(title="t")
+            session_id="s", requested_schema=schema.ElicitationSchema(title="t")
         )
         tasks.start_soon(editor.create_elicitation, "Which?", mode)
         asked = await wire.receive()

@@ -1,4 +1,4 @@
-"""The transport: faults are answered and the connection lives, lines leave whole and in order, a reader sets the pace."""
+"""The transport: faults are answered and the connection lives, lines leave whole and in order, at the reader's pace."""
 
 from typing import Any
 
