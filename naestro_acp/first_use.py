@@ -56,7 +56,10 @@ class FirstUse:
 
         Raises `NoEngine` where there is nothing to offer, what a pull raises, and one of `GONE`.
         """
-        if session.workspace in self.contexts or is_found(session) or await self._is_ready(session):
+        if session.workspace in self.contexts or is_found(session):
+            return session
+        silent = await self._silent(session)
+        if silent is None:
             return session
         offers = [*await self._offers()]
         if not offers:
@@ -70,15 +73,17 @@ class FirstUse:
             return None
         if picked.model:
             await self._pull(outlet, picked.model)
-            await self._is_ready(session)
+            await self._silent(session)
             return session
         return await self.sessions.change(session.id, lambda now: _with_engine(now, picked.engine))
 
-    async def _is_ready(self, session: Session) -> bool:
+    async def _silent(self, session: Session) -> str | None:
+        """Why no engine can answer, as far as there are any; None where one can."""
         engines = await self.client.engines(session.workspace)
         if any(engine.is_ready for engine in engines):
             self.contexts[session.workspace] = {engine.name: engine.context_tokens for engine in engines}
-        return session.workspace in self.contexts
+            return None
+        return " ".join(f"{engine.name}: {engine.detail.rstrip('.')}." for engine in engines)
 
     async def _offers(self) -> Iterator[Offer]:
         servers = await self.client.machine.servers()

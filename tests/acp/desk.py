@@ -75,6 +75,8 @@ class Person:
     asked: list[tuple[schema.ToolCallUpdate, list[schema.PermissionOption]]] = field(default_factory=list)
     forms: list[dict[str, Any] | None] = field(default_factory=list)
     """The contents of the next forms; None declines."""
+    broken: bool = False
+    """Whether forms are answered with an error."""
     messages: list[str] = field(default_factory=list)
     """The messages of the forms that came."""
     buffers: dict[str, str] = field(default_factory=dict)
@@ -119,6 +121,8 @@ class Person:
     async def create_elicitation(self, message: str, mode: Any, **kwargs: Any) -> Any:
         self.messages.append(message)
         self._moved()
+        if self.broken:
+            raise acp.RequestError.internal_error({"details": "no window"})
         content = self.forms.pop(0)
         if content is None:
             return schema.DeclineElicitationResponse(action="decline")
