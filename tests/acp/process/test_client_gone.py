@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from naestro.types import RunStatus
 from tests.acp.process.stage import Stage
 from tests.acp.process.wire import FrontEnd, front_end
 from tests.support.answers import say_tokens
@@ -48,10 +49,10 @@ async def test_the_front_end_ends_within_a_second_and_the_run_goes_on(
         assert children(agent.pid) == []
         await GOING[way](agent)
         await agent.gone()
-    assert stage.status(run) == "running"
+    assert stage.status(run) is RunStatus.RUNNING
     assert answering.open_chats == 2
     answering.release()
-    await stage.reaches(run, "finished")
+    await stage.reaches(run, RunStatus.FINISHED)
 
 
 @pytest.mark.parametrize("way", GOING)
@@ -86,7 +87,7 @@ async def test_a_session_that_was_left_in_mid_prompt_is_there_again(
         with anyio.fail_after(60):
             while "adds two numbers" not in _said(again) and "19" not in _said(again):
                 await again.read()
-        await stage.reaches(run, "finished")
+        await stage.reaches(run, RunStatus.FINISHED)
 
 
 def _said(agent: FrontEnd) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from naestro.types import RunStatus
 from tests.acp.process.stage import Stage
 from tests.acp.process.wire import FrontEnd, front_end
 from tests.support.answers import say_tokens
@@ -35,7 +36,7 @@ async def test_a_daemon_killed_in_mid_prompt_leaves_no_request_and_no_run_behind
         assert error["code"] == -32603
         assert error["data"]["run"] == run
         answering.release()
-        await own_stage.reaches(run, "finished")
+        await own_stage.reaches(run, RunStatus.FINISHED)
         assert own_stage.daemon not in (None, killed)
         assert (await _resumed(agent, session, workspace))["stopReason"] == "end_turn"
 
@@ -114,10 +115,10 @@ async def test_a_stopped_daemon_parks_its_run_and_the_next_one_goes_on_with_it(
         answer = await agent.answer(prompt)
         assert "error" in answer or answer["result"]["stopReason"] != "end_turn"
         await own_stage.daemon_is_gone()
-        assert own_stage.status(run) == "stopped"
+        assert own_stage.status(run) is RunStatus.STOPPED
         answering.release()
         assert "result" in await agent.ask("session/list")
-        await own_stage.reaches(run, "finished")
+        await own_stage.reaches(run, RunStatus.FINISHED)
 
 
 def _kill_daemon(stage: Stage) -> int:

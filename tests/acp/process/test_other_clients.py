@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import cast
 
 import anyio
 import pytest
@@ -18,8 +19,8 @@ pytestmark = pytest.mark.anyio
 WAIT_S = 90
 
 
-class Editor(acp.Client):
-    """A client that allows everything once."""
+class Editor:
+    """A client that allows everything once, and offers neither files nor terminals."""
 
     def __init__(self) -> None:
         self.said = ""
@@ -44,7 +45,7 @@ async def test_the_python_sdk_s_client_has_a_change_made(
     command, *arguments = AGENT
     with anyio.fail_after(WAIT_S):
         async with acp.spawn_agent_process(
-            lambda _: editor, command, *arguments, env=stage.env, cwd=workspace
+            lambda _: cast("acp.Client", editor), command, *arguments, env=stage.env, cwd=workspace
         ) as (agent, process):
             said = await agent.initialize(protocol_version=acp.PROTOCOL_VERSION)
             assert said.protocol_version == 1
