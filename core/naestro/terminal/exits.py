@@ -17,7 +17,7 @@ class Exit(IntEnum):
 
     OK = 0
     FAILED = 1
-    """The run failed, a check of `doctor` or a test that was run did, the output could not be written, or there is a defect."""
+    """The run failed, a check of `doctor` or a test did, the output could not be written, or there is a defect."""
     USAGE = 2
     """Wrong input, settings, flags or run: nothing was done."""
     WAITING = 3
