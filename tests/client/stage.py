@@ -1,6 +1,6 @@
 """What the tests of the client in this process share: small flows, gates that they wait at, and readers."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -82,7 +82,9 @@ def machine_of(variables: Mapping[str, str] | None) -> LocalMachine:
 
 
 @asynccontextmanager
-async def client_in(home: Path, flows: Flows) -> AsyncIterator[LocalClient]:
+async def client_in(
+    home: Path, flows: Flows, engines: Callable[[str], Awaitable[list[EngineStatus]]] = engines
+) -> AsyncIterator[LocalClient]:
     with anyio.fail_after(WAIT_S):
         async with open_journal(home, holder="test") as journal, anyio.create_task_group() as tasks:
             yield LocalClient(Core(journal, prepare, flows.open, engines, machine_of), tasks)

@@ -15,7 +15,7 @@ from msgspec import Meta
 from naestro.client.api import CallerClient, Command, Difference, EngineStatus, ModelStatus
 from naestro.client.local import LocalClient
 from naestro.daemon.methods import methods_of
-from naestro.errors import InputError, NotInJournal
+from naestro.errors import ConfigError, InputError, NotInJournal
 from naestro.policy.trust import is_trusted
 from naestro.policy.workspace import Workspace
 from naestro.runs.retention import PruneReport
@@ -127,7 +127,7 @@ async def workspaces_open(context: Context, path: Folder) -> WorkspaceInfo:
     """Find the workspace around a folder."""
     root = str(Workspace.find(_absolute(path)).root)
     found = {one.root: one for one in await workspaces_list(context)}
-    return found.get(root) or WorkspaceInfo(root=root, is_trusted=is_trusted(Path(root)), runs=0)
+    return found.get(root) or WorkspaceInfo(root=root, is_trusted=_is_trusted(root), runs=0)
 
 
 async def workspaces_list(context: Context) -> list[WorkspaceInfo]:
@@ -136,7 +136,7 @@ async def workspaces_list(context: Context) -> list[WorkspaceInfo]:
     for run in await context.client.runs(limit=RUNS_LOOKED_AT):
         by_root.setdefault(run.workspace, []).append(run.id)
     return [
-        WorkspaceInfo(root=root, is_trusted=is_trusted(Path(root)), runs=len(runs), last_run=runs[0])
+        WorkspaceInfo(root=root, is_trusted=_is_trusted(root), runs=len(runs), last_run=runs[0])
         for root, runs in by_root.items()
     ]
 
@@ -288,6 +288,14 @@ METHODS = methods_of(
 
 
 def _absolute(path: str) -> Path:
-    if not Path(path).is_absolute():
+    if not Path(path).is_absolute() or "\0" in path:
         raise InputError(f"{path!r} is no absolute path.", hint="Name the folder from the root.")
     return Path(path)
+
+
+def _is_trusted(root: str) -> bool:
+    try:
+        return is_trusted(Path(root))
+    except ConfigError:
+        # There is no naestro.toml, or it cannot be read: nothing to trust.
+        return False
