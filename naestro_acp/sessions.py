@@ -100,10 +100,10 @@ class Sessions:
 
     async def find(self, session_id: str) -> Session:
         """The session, whoever made it. Raises `NoSession`."""
-        found = await self._documents.get(COLLECTION, session_id)
-        if found is None:
+        session = self._whole(await self._documents.get(COLLECTION, session_id))
+        if session is None:
             raise NoSession(f"There is no such session: {session_id}.")
-        return self._whole(found)
+        return session
 
     async def open(
         self, session_id: str, cwd: str, directories: Sequence[str], servers: Sequence[dict[str, Json]]
@@ -157,7 +157,8 @@ class Sessions:
 
     async def page(self, cwd: str | None, cursor: str | None) -> tuple[list[Session], str | None]:
         """Sessions, the latest first, in folder `cwd` where one is given; and the cursor of the next page."""
-        kept = [self._whole(value) for _, value in await self._documents.list(COLLECTION)]
+        documents = await self._documents.list(COLLECTION)
+        kept = [session for _, value in documents if (session := self._whole(value)) is not None]
         root = None if cwd is None else _absolute(cwd).resolve()
         wanted = [session for session in kept if root is None or root == Path(session.workspace)]
         wanted.sort(key=_order, reverse=True)
@@ -168,8 +169,12 @@ class Sessions:
         more = len(wanted) > len(page)
         return page, "|".join(_order(page[-1])) if more else None
 
-    def _whole(self, value: Json) -> Session:
-        session = msgspec.convert(value, Session)
+    def _whole(self, value: Json | None) -> Session | None:
+        """The session that was kept as `value`; None where another version kept what cannot be read here."""
+        try:
+            session = msgspec.convert(value, Session)
+        except msgspec.ValidationError:
+            return None
         servers = self._mcp_servers.get(session.id)
         return msgspec.structs.replace(session, mcp_servers=servers) if servers else session
 

@@ -10,6 +10,7 @@ import pytest
 
 from naestro import __version__
 from naestro.client.local import LocalClient
+from naestro_acp.plugin import serve
 from tests.acp.desk import core_in
 from tests.acp.wire import WAIT_S, Message, Wire, served, socket_pair
 from tests.support.answers import say_tokens
@@ -68,15 +69,11 @@ def kinds(messages: list[Message]) -> list[str]:
 async def test_initialize_tells_its_own_version_and_the_truth(
     tmp_path: Path, scripted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with core_in(tmp_path, scripted_server.base_url, monkeypatch) as core, served(core):
-        pass
     async with (
         core_in(tmp_path, scripted_server.base_url, monkeypatch) as core,
         socket_pair() as (ours, theirs),
         anyio.create_task_group() as tasks,
     ):
-        from naestro_acp.plugin import serve
-
         tasks.start_soon(serve, ours, core, tmp_path)
         result = (await Wire(theirs).ask("initialize", protocolVersion=99))["result"]
         await theirs.aclose()
@@ -431,3 +428,23 @@ async def test_a_workspace_with_wrong_settings_can_still_be_opened(
         (workspace / "naestro.toml").write_text("this is no TOML")
         answer = await wire.ask("session/new", cwd=str(workspace), mcpServers=[])
         assert answer["result"]["configOptions"][0]["currentValue"] == "council"
+
+
+async def test_a_connection_that_is_ended_from_above_ends_with_its_turns_and_not_its_runs(
+    tmp_path: Path, workspace: Path, scripted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted_server.otherwise(say_tokens(50, stall_after=3))
+    async with (
+        core_in(tmp_path, scripted_server.base_url, monkeypatch) as core,
+        socket_pair() as (ours, theirs),
+    ):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(serve, ours, core, tmp_path)
+            wire = Wire(theirs)
+            await wire.ask("initialize", protocolVersion=1)
+            session = await new(wire, workspace)
+            await wire.begin("session/prompt", sessionId=session, prompt=QUESTION)
+            await scripted_server.until(lambda: bool(scripted_server.chats))
+            with anyio.fail_after(WAIT_S):
+                tasks.cancel_scope.cancel()
+        assert core.working

@@ -75,6 +75,14 @@ async def test_a_session_that_is_not_there_cannot_be_used(sessions: Sessions, tm
     await sessions.delete("none")
 
 
+async def test_what_another_version_kept_hides_no_other_session(sessions: Sessions, tmp_path: Path) -> None:
+    made = await sessions.create(str(tmp_path), [], [])
+    await sessions._documents.put("acp.sessions", "strange", {"id": 7})
+    with pytest.raises(NoSession):
+        await sessions.find("strange")
+    assert await sessions.page(None, None) == ([made], None)
+
+
 async def test_nothing_is_written_when_nothing_changes(sessions: Sessions, tmp_path: Path) -> None:
     first = await sessions.create(str(tmp_path), [], [])
     second = await sessions.create(str(tmp_path), [], [])
