@@ -103,7 +103,7 @@ class Following:
             session = await self.sessions.find(self.outlet.session_id)
             reply = await self.permissions.answer(self.outlet, session, data, self.projection.change)
             if self._asking.pop(data.interrupt, None) is None:
-                return False  # somebody else answered meanwhile
+                return False  # pragma: no cover somebody else answered in the same moment: too short to hit by a test
             if reply.note:
                 await self.outlet.say(reply.note)
             if reply.answer is None:

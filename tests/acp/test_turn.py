@@ -407,3 +407,25 @@ async def test_words_that_nobody_could_be_asked_for_leave_the_run_waiting(
         reply = await permissions.answer(Outlet(conn, session.id, "r"), session, asked, Change())
     assert (reply.answer, reply.is_cancelled) == (None, False)
     assert "Which one?" in reply.note
+
+
+@pytest.mark.parametrize("steps", range(0, 40, 4))
+async def test_a_cancel_at_any_moment_of_the_beginning_leaves_no_run_at_work(
+    tmp_path: Path, scripted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    scripted_server.otherwise(say_tokens(3, stall_after=1))
+    reasons: list[str] = []
+    async with desk_in(tmp_path, scripted_server.base_url, monkeypatch) as desk:
+
+        async def ask() -> None:
+            reasons.append((await desk.ask(TASK)).stop_reason)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            for _ in range(steps + 2):
+                await anyio.lowlevel.checkpoint()
+            await desk.agent.cancel(session_id=desk.session)
+        for run in await desk.core.runs():
+            await until_done(desk, RunStatus.CANCELLED)
+            assert run.id not in desk.core.working
+    assert reasons == ["cancelled"]

@@ -146,6 +146,9 @@ def test_a_result_says_first_what_was_lost_and_last_how_sure_it_is() -> None:
         "- Dissent of judge.1 for propose.2: no way",
         "- No file was changed",
     ]
+    bare = Result(answer="Yes.", verdict=Verdict("synthesize", "collected", "Two found one."))
+    assert answer_text(bare, "/w", "r") == "Yes.\n\n- Two found one."
+    assert answer_text(Result(answer="Yes."), "/w", "r") == "Yes."
     assert read_result(b"[]").answer == "```json\n[]\n```"
 
 
@@ -153,6 +156,7 @@ def test_words_for_people_are_short() -> None:
     assert [seconds(80), seconds(12_400), seconds(185_000)] == ["0.08 s", "12.4 s", "3 min 5 s"]
     assert usage_words(Usage()) == ""
     assert usage_words(Usage(812, 143, 700, 0.5)) == "812 + 143 tokens, 700 cached, $0.5000"
+    assert usage_words(Usage(1, 2)) == "1 + 2 tokens"
     assert [size(812e6), size(4.7e9)] == ["812 MB", "4.7 GB"]
 
 
