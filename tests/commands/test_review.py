@@ -99,11 +99,11 @@ async def test_findings_have_a_line_that_exists_a_severity_and_who_says_so(
 async def test_a_finding_that_a_critic_objects_to_stands_last_with_the_objection(
     tmp_path: Path, scripted_server: ScriptedServer
 ) -> None:
-    faults = fault(6, "wrong sum here", "blocker"), fault(1, "the docstring lies", "minor")
+    faults = fault(6, "wrong sum here", "blocker"), fault(4, "the docstring lies", "minor")
     script(scripted_server, *faults, wrong=[{"number": 1, "reason": "it is meant so"}])
     done = await reviewed(tmp_path, scripted_server, proposers=1)
     result = await done.result()
-    assert [finding.line for finding in result.findings] == [1, 6]
+    assert [finding.line for finding in result.findings] == [4, 6]
     assert "Against it, critique.1: it is meant so" in result.answer.splitlines()[-1]
     assert result.verdict.dissent[0].source == "critique.1"
 

@@ -121,7 +121,7 @@ async def _find_one(sitting: Sitting, asked: _Asked, seat: tuple[int, list[Route
         )
         retries = sitting.kit.settings.council.schema_retries
         faults = await generate_json(seat, request, _faults_in, retries=retries)
-        return checked(f"{step} ({seat.engine.info.name})", faults, asked.ground.lines)
+        return checked(f"{step} ({seat.engine.info.name})", faults, asked.ground)
 
     spec = StepSpec(step, StepKind.PROPOSE, reads=tuple(sitting.ended))
     return await sitting.take_seat(spec, routes, work, Reviewed, reroute_on=ContextTooLong)
@@ -182,9 +182,14 @@ def shown(finding: Finding) -> str:
     return f"{finding.severity} ({finding.path}:{finding.line}): {finding.claim}"
 
 
-def checked(reviewer: str, faults: Sequence[_Fault], lines: dict[str, int]) -> Reviewed:
-    """The faults at places that exist, as findings of `reviewer`; `lines` is how many each file has."""
-    kept = [fault for fault in faults if 1 <= fault.line <= lines.get(fault.path, 0)]
+def checked(reviewer: str, faults: Sequence[_Fault], ground: Ground) -> Reviewed:
+    """The faults at lines that exist and were shown, as findings of `reviewer`."""
+    kept = [
+        fault
+        for fault in faults
+        if 1 <= fault.line <= ground.lines.get(fault.path, 0)
+        and any(one.path == fault.path and one.start <= fault.line <= one.end for one in ground.spans)
+    ]
     findings = [
         Finding(
             critic=reviewer,
