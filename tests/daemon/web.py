@@ -76,6 +76,6 @@ async def served(client: LocalClient, folder: Path, token: str = TOKEN) -> Async
             try:
                 yield Web(path, number, over_socket, over_port)
             finally:
-                tasks.cancel_scope.cancel()
-                own.close()
-                port.close()
+                server.should_exit = server.force_exit = True
+                for connection in list(server.server_state.connections):
+                    connection.transport.abort()  # as when the process dies
