@@ -94,6 +94,17 @@ def test_what_is_dropped_is_gone_and_all_else_stays(
     assert get(after, ()) == {**value, "agent_servers": rest}
 
 
+@given(documents(), st.data())
+def test_members_go_in_any_order_and_the_others_stay(
+    document: tuple[dict[str, object], str], data: st.DataObject
+) -> None:
+    value, text = document
+    for key in data.draw(st.permutations(list(value))):
+        text = drop(text, (key,))
+        value = {name: one for name, one in value.items() if name != key}
+        assert get(text, ()) == value
+
+
 @given(documents())
 def test_what_is_not_there_is_dropped_without_a_change(document: tuple[dict[str, object], str]) -> None:
     _, text = document
