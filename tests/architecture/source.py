@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "core"
 PACKAGE = CORE / "naestro"
-TREES = ("core", "tests", "tools", "bench")
+TREES = ("core", "naestro_acp", "tests", "tools", "bench")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -44,7 +44,7 @@ class Module:
 
 @cache
 def modules(*trees: str) -> tuple[Module, ...]:
-    """All Python files under `trees` (all four without any), in order of their paths."""
+    """All Python files under `trees` (all of them without any), in order of their paths."""
     found: list[Module] = []
     for tree in trees or TREES:
         for path in sorted((ROOT / tree).rglob("*.py")):

@@ -1,4 +1,4 @@
-"""What the core imports is what it declares, and what it declares is locked with hashes and names no index."""
+"""What the packages import is what the project declares, and what it declares is locked with hashes and names no index."""
 
 import re
 import sys
@@ -9,6 +9,9 @@ from tests.architecture.source import ROOT, imported_names, modules
 PARTS_OF_OTHERS = {"pydantic_core": "pydantic"}
 """Packages that are one with another, which is declared."""
 RUN_AS_PROGRAM = {"ruff"}
+IMPORT_NAMES = {"acp": "agent-client-protocol"}
+"""Packages whose name on the index is another one."""
+OWN = {"naestro", "naestro_acp"}
 
 
 def _declared() -> set[str]:
@@ -17,9 +20,9 @@ def _declared() -> set[str]:
 
 
 def _imported() -> set[str]:
-    names = {name.split(".")[0] for module in modules("core") for _, name in imported_names(module)}
-    foreign = names - set(sys.stdlib_module_names) - {"naestro"}
-    return {PARTS_OF_OTHERS.get(name, name).replace("_", "-") for name in foreign}
+    names = {name.split(".")[0] for module in modules("core", "naestro_acp") for _, name in imported_names(module)}
+    foreign = names - set(sys.stdlib_module_names) - OWN
+    return {(PARTS_OF_OTHERS | IMPORT_NAMES).get(name, name).replace("_", "-") for name in foreign}
 
 
 def _locked() -> dict[str, list[str]]:
@@ -29,7 +32,7 @@ def _locked() -> dict[str, list[str]]:
     }
 
 
-def test_the_core_imports_exactly_what_it_declares() -> None:
+def test_the_packages_import_exactly_what_it_declares() -> None:
     assert _imported() | RUN_AS_PROGRAM == _declared()
 
 
