@@ -60,19 +60,6 @@ class NaestroAgent:
             field_meta={"steering": {"supported": True}},
         )
 
-    async def authenticate(self, request: schema.AuthenticateRequest) -> schema.AuthenticateResponse:
-        """Nothing is needed; an unknown method is refused."""
-        if request.method_id != AUTH_METHOD.id:
-            raise InputError(
-                f"There is no way to sign in called {request.method_id!r}.",
-                hint=f"There is {AUTH_METHOD.id!r}, which needs nothing.",
-            )
-        return schema.AuthenticateResponse()
-
-    async def logout(self, request: schema.LogoutRequest) -> schema.LogoutResponse:
-        """Nothing was signed in to, so nothing is left."""
-        return schema.LogoutResponse()
-
     # -- sessions
 
     async def new_session(self, request: schema.NewSessionRequest) -> schema.NewSessionResponse:
@@ -220,13 +207,28 @@ class NaestroAgent:
         return session
 
 
+async def authenticate(request: schema.AuthenticateRequest) -> schema.AuthenticateResponse:
+    """Nothing is needed; an unknown method is refused."""
+    if request.method_id != AUTH_METHOD.id:
+        raise InputError(
+            f"There is no way to sign in called {request.method_id!r}.",
+            hint=f"There is {AUTH_METHOD.id!r}, which needs nothing.",
+        )
+    return schema.AuthenticateResponse()
+
+
+async def logout(_: schema.LogoutRequest) -> schema.LogoutResponse:
+    """Nothing was signed in to, so nothing is left."""
+    return schema.LogoutResponse()
+
+
 def routes(router: MessageRouter, agent: NaestroAgent) -> None:
     """Lead every method of the protocol that works here to `agent`; the router refuses the others."""
     names = AGENT_METHODS
     for route in (
         request_route(names["initialize"], sdk_gaps.InitializeRequest, agent.initialize),
-        request_route(names["authenticate"], schema.AuthenticateRequest, agent.authenticate),
-        request_route(names["logout"], schema.LogoutRequest, agent.logout),
+        request_route(names["authenticate"], schema.AuthenticateRequest, authenticate),
+        request_route(names["logout"], schema.LogoutRequest, logout),
         request_route(names["session_new"], schema.NewSessionRequest, agent.new_session),
         request_route(names["session_load"], schema.LoadSessionRequest, agent.load_session),
         request_route(names["session_resume"], schema.ResumeSessionRequest, agent.resume_session),
