@@ -11,7 +11,19 @@ import time
 
 from bench.row import RESULTS, Row, write
 
-BENCHES = ("start", "journal", "step", "overhead", "engine", "prefix", "recovery", "memory")
+BENCHES = (
+    "start",
+    "relay",
+    "acp",
+    "peers",
+    "journal",
+    "step",
+    "overhead",
+    "engine",
+    "prefix",
+    "recovery",
+    "memory",
+)
 
 
 def main() -> int:
