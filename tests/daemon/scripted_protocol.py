@@ -9,6 +9,9 @@ import signal
 
 import anyio
 
+AT_ONCE = ("initialize", "echo")
+"""Answered before the next line is read."""
+
 
 async def serve(stream, client, cwd):
     """Serve one connection."""
@@ -16,7 +19,10 @@ async def serve(stream, client, cwd):
     async with anyio.create_task_group() as tasks:
         async for line in lines(stream):
             message = json.loads(line)
-            tasks.start_soon(speaker.handle, message)
+            if message.get("method") in AT_ONCE:
+                await speaker.handle(message)
+            else:
+                tasks.start_soon(speaker.handle, message)
         tasks.cancel_scope.cancel()
 
 
@@ -52,6 +58,8 @@ class Speaker:
             await self.say(id=message["id"], result=result)
 
     async def do_initialize(self, params):
+        if "fault" in params:
+            raise RuntimeError(params["fault"])
         return {"pid": os.getpid(), "params": params, "cwd": str(self.cwd)}
 
     async def do_echo(self, params):

@@ -20,6 +20,7 @@ from naestro.relay.start import is_locked
 from tests.support.processes import until
 
 WAIT_S = 30.0
+END_S = 5.0
 LINE_MAX_BYTES = 100 << 20
 LEFT_OUT = ("NAESTRO_", "XDG_", "PYTHONDONTWRITEBYTECODE")
 
@@ -71,9 +72,7 @@ class Stage:
         self.home.mkdir(exist_ok=True)
         (self.home / "config.toml").write_text(text)
 
-    async def spawn(
-        self, *arguments: str, env: Mapping[str, str] | None = None, **more: Any
-    ) -> Process:
+    async def spawn(self, *arguments: str, env: Mapping[str, str] | None = None, **more: Any) -> Process:
         """A process of the `naestro` command."""
         process = await anyio.open_process(
             [sys.executable, "-m", "naestro", *arguments],
@@ -88,6 +87,16 @@ class Stage:
     async def editor(self, env: Mapping[str, str] | None = None) -> "Editor":
         """An editor with its relay."""
         return Editor(await self.spawn("acp", env=env))
+
+    async def measured_editor(self) -> "Editor":
+        """An editor whose relay is not watched by the coverage program, which takes memory and time of its own."""
+        watched = {name: value for name, value in self.env.items() if "COVERAGE" in name}
+        for name in watched:
+            del self.env[name]
+        try:
+            return await self.editor()
+        finally:
+            self.env.update(watched)
 
     async def command(self, *arguments: str, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
         """Run a command to its end: exit code, output, errors."""
@@ -105,16 +114,26 @@ class Stage:
         await until(lambda: not self.pid, WAIT_S)
 
     async def close(self) -> None:
-        """End all that was started."""
+        """End all that was started: as its user would, and by force where that does not help."""
         with anyio.CancelScope(shield=True):
             for process in self.processes:
-                with suppress(ProcessLookupError):
-                    process.kill()
-                await process.aclose()
-            if pid := self.pid:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            await self.gone()
+                await _end(process)
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                with suppress(ProcessLookupError, TimeoutError):
+                    if pid := self.pid:
+                        os.kill(pid, number)
+                        await until(lambda: not self.pid, END_S)
+
+
+async def _end(process: Process) -> None:
+    if process.stdin is not None:
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await process.stdin.aclose()
+    with anyio.move_on_after(END_S):
+        await process.wait()
+    with suppress(ProcessLookupError):
+        process.kill()
+    await process.aclose()
 
 
 class Editor:

@@ -5,10 +5,12 @@ import os
 import signal
 from pathlib import Path
 
+import anyio
 import pytest
 
 from naestro.relay.memory import ERROR_CODE, LOST, STOPPED
 from naestro.relay.places import Places
+from naestro.relay.pump import LOSSES_MAX
 from tests.daemon.stage import WAIT_S, Stage
 from tests.support.processes import children, until
 
@@ -30,7 +32,7 @@ async def test_the_protocol_gets_the_editors_folder(stage: Stage) -> None:
 
 
 async def test_a_line_of_50_mb_passes_both_ways_in_little_memory(stage: Stage) -> None:
-    editor = await (await stage.editor()).open()
+    editor = await (await stage.measured_editor()).open()
     size = 50 << 20
     answer = await editor.ask("size", 5, text="é" * (size // 6))
     assert answer["result"] == size // 6
@@ -39,7 +41,7 @@ async def test_a_line_of_50_mb_passes_both_ways_in_little_memory(stage: Stage) -
 
 
 async def test_a_relay_takes_at_most_15_mb(stage: Stage) -> None:
-    editor = await (await stage.editor()).open()
+    editor = await (await stage.measured_editor()).open()
     assert _peak_memory_bytes(editor.process.pid) < 15 << 20
 
 
@@ -76,8 +78,7 @@ async def test_a_relay_that_is_told_to_end_ends_within_a_second(stage: Stage, nu
 
 
 async def test_end_of_file_ends_the_relay_after_the_last_answers(stage: Stage) -> None:
-    await (await stage.editor()).open()
-    editor = await stage.editor()
+    editor = await (await stage.editor()).open()
     await editor.send(id=1, method="echo", params={})
     await editor.stdin.aclose()
     assert (await editor.receive())["id"] == 1
@@ -92,7 +93,7 @@ async def test_end_of_file_while_the_daemon_starts_ends_the_relay(stage: Stage) 
 
 
 async def test_an_editor_that_reads_nothing_makes_the_daemon_wait(stage: Stage) -> None:
-    editor = await (await stage.editor()).open()
+    editor = await (await stage.measured_editor()).open()
     for number in range(40):
         await editor.send(id=number, method="text", params={"size": 500_000})
     for number in range(40):
@@ -284,3 +285,62 @@ async def test_a_protocol_that_does_not_load_is_told_to_the_editor(stage: Stage)
         message = (await editor.ask("initialize", number))["error"]["message"]
         assert message == "The protocol acp does not load: ModuleNotFoundError."
     assert (await stage.command("daemon", "status"))[0] == 0
+
+
+async def test_an_editor_that_closes_its_end_of_the_output_ends_the_relay(stage: Stage) -> None:
+    await (await stage.editor()).open()
+    reading, writing = os.pipe()
+    relay = await stage.spawn("acp", stdout=writing)
+    os.close(writing)
+    assert relay.stdin is not None
+    await relay.stdin.send(b'{"id": 1, "method": "echo"}\n')
+    await anyio.wait_readable(reading)
+    os.close(reading)
+    with anyio.fail_after(WAIT_S):
+        assert await relay.wait() == 0
+
+
+async def test_an_editor_that_goes_while_the_daemon_hangs_ends_the_relay(stage: Stage) -> None:
+    attached = await (await stage.editor()).open()
+    reading, writing = os.pipe()
+    writer = await stage.spawn("acp", stdin=reading)
+    os.close(reading)
+    assert writer.stdout is not None
+    os.write(writing, b'{"id": 1, "method": "echo"}\n')
+    await writer.stdout.receive()
+    os.kill(stage.pid, signal.SIGSTOP)
+    try:
+        connecting = await stage.editor()
+        await connecting.write(b'{"id": 1, "method": "echo"}\n')
+        await _fill(writing)
+        os.close(writing)
+        for editor in (attached, connecting):
+            await editor.stdin.aclose()
+        with anyio.fail_after(WAIT_S):
+            assert [await one.wait() for one in (writer, attached.process, connecting.process)] == [0, 0, 0]
+    finally:
+        os.kill(stage.pid, signal.SIGCONT)
+
+
+async def _fill(writing: int) -> None:
+    """Write until nothing is read any more."""
+    os.set_blocking(writing, False)
+    with anyio.move_on_after(1):
+        while True:
+            await anyio.wait_writable(writing)
+            os.write(writing, b'{"id": 1, "method": "echo"}\n' * 100)
+
+
+async def test_an_initialize_that_ends_each_connection_gets_an_error_at_last(stage: Stage) -> None:
+    editor = await stage.editor()
+    answer = await editor.ask("initialize", 0, fault="it cannot be")
+    assert (answer["id"], answer["error"]["code"]) == (0, ERROR_CODE)
+    assert stage.log.count("ended by a fault") == LOSSES_MAX + 1
+    assert (await editor.ask("echo", 1))["id"] == 1
+
+
+async def test_ctrl_c_is_silent(stage: Stage) -> None:
+    editor = await stage.editor()
+    await editor.open()
+    editor.process.send_signal(signal.SIGINT)
+    assert (await editor.ends(), await editor.errors()) == (130, b"")
