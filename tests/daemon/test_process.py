@@ -86,7 +86,7 @@ async def _foreground(stage: Stage) -> Editor:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_the_daemon_and_leaves_no_socket(stage: Stage, number: int) -> None:
+async def test_a_signal_ends_the_daemon_and_leaves_no_socket(stage: Stage, number: signal.Signals) -> None:
     daemon = await _foreground(stage)
     editor = await (await stage.editor()).open()
     daemon.process.send_signal(number)
@@ -157,7 +157,9 @@ async def test_a_daemon_of_another_version_is_replaced_by_a_first_connection_alo
     await stage.command("daemon", "start")
     pid = stage.pid
     answer = _said(stage, _hello(stage, naestro="9.9"))
-    assert answer["error"].startswith(f"Naestro was replaced by version {naestro.__version__} in {sys.prefix}")
+    assert answer["error"].startswith(
+        f"Naestro was replaced by version {naestro.__version__} in {sys.prefix}"
+    )
     assert (answer["replaced"], stage.pid) == (False, pid)
     assert _said(stage, _hello(stage, STATUS, naestro="9.9"))["status"]["pid"] == pid
     assert _said(stage, _hello(stage, prefix="/elsewhere", replace=True))["replaced"] is True

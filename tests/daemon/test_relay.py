@@ -68,7 +68,7 @@ async def test_the_daemon_is_nobodys_child_and_survives_the_relay(stage: Stage) 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
-async def test_a_relay_that_is_told_to_end_ends_within_a_second(stage: Stage, number: int) -> None:
+async def test_a_relay_that_is_told_to_end_ends_within_a_second(stage: Stage, number: signal.Signals) -> None:
     editor = await (await stage.editor()).open()
     await editor.send(id=1, method="work", params={"sessionId": "s", "run": "r"})
     await editor.receive()

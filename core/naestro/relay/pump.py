@@ -119,7 +119,7 @@ class Relay(Patience):
     def _read_editor(self) -> bytes:
         try:
             data = os.read(STDIN, READ_BYTES)
-        except OSError:
+        except OSError:  # pragma: no cover - a terminal that is gone
             data = b""
         if not data:
             self._is_eof = True
@@ -164,7 +164,7 @@ class Relay(Patience):
             if events & select.POLLOUT:
                 sent = connection.send(bytes(self._to_daemon[:READ_BYTES]))
                 del self._to_daemon[:sent]
-        except BlockingIOError:
+        except BlockingIOError:  # pragma: no cover - said to be ready, and then it was not
             pass
         except OSError:
             self._lose()
@@ -185,7 +185,7 @@ class Relay(Patience):
         self._is_shut = True
         try:
             self._connection.shutdown(SHUT_WR)
-        except OSError:
+        except OSError:  # pragma: no cover - macOS says so of a connection that the daemon has just ended
             self._lose()
 
     def _take(self, data: bytes) -> None:

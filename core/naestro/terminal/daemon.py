@@ -156,6 +156,10 @@ def _end(places: Places, pid: int) -> None:
         os.kill(pid, signal.SIGTERM)
     if _has_ended(places, STOP_S + load_settings(None, is_strict=False).settings.daemon.drain_s):
         return
+    _kill(places, pid)  # pragma: no cover - a test would have to wait for all of STOP_S
+
+
+def _kill(places: Places, pid: int) -> None:
     say(f"naestro: The daemon does not end; process {pid} is killed.")
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
