@@ -17,6 +17,7 @@ from tools import reference  # noqa: E402 - found through the line above
 PAGES = {
     "docs/reference/commands.md": reference.commands,
     "docs/reference/settings.md": reference.settings,
+    "docs/reference/control-api.md": reference.control_api,
     "docs/decisions/index.md": reference.decisions,
 }
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")

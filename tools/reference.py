@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GENERATED = "<!-- Written from the code by `make docs`; not edited by hand. -->\n"
 BARE_SECTION = "flags"
 """The section whose settings have their bare names in the environment."""
+SCHEMA_LIMITS = (("minimum", ">="), ("maximum", "<="))
 LIMITS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
 
 
@@ -193,6 +194,93 @@ def limits(field: FieldInfo) -> str:
         if getattr(rule, name, None) is not None
     ]
     return "".join(f", {part}" for part in said)
+
+
+# --- control API ----------------------------------------------------------------------------------------------
+
+CONTROL_HEAD = """# Control API
+
+The daemon speaks JSON-RPC 2.0 at `POST /rpc` and server-sent events at the two paths below. Over the user's own
+socket (`http.sock` in the run folder, see `naestro daemon status`) nothing more is needed. On the loopback port each
+request carries `Authorization: Bearer TOKEN`, with the port and the token that `run/daemon.json` in Naestro's home
+names; they are new at each start. Requests with another Host or Origin are refused, bodies have at most 16 MiB.
+
+Params are given by name or by place. `rpc.discover` gives all of this page as an OpenRPC document.
+"""
+
+
+CONTROL_ERRORS = """## Errors
+
+The error's `data` holds the class as `type`, its `code` in words, the `message` and a `hint`. The standard's own:
+`-32700` no JSON, `-32600` no request, `-32601` no such method, `-32602` wrong params, `-32603` a defect.
+"""
+
+
+def control_api() -> str:
+    """The page of every method of the control API, its streams, the shapes it uses and its errors."""
+    from naestro.daemon.api import METHODS
+    from naestro.daemon.openrpc import discover, document
+
+    said = document(METHODS | discover(METHODS))
+    parts = [GENERATED, CONTROL_HEAD, *(method_part(method) for method in said["methods"]), "## Streams\n"]
+    parts += [f"### `{path}`\n\n{words}\n" for path, words in said["x-streams"].items()]
+    parts += ["## Shapes\n", *itertools.starmap(shape_part, said["components"]["schemas"].items())]
+    rows = [
+        (f"`{one['code']}`", f"`{name}`", one["message"])
+        for name, one in said["components"]["errors"].items()
+    ]
+    parts += [
+        CONTROL_ERRORS,
+        table(("code", "class", "meaning"), rows),
+    ]
+    return "\n".join(parts)
+
+
+def method_part(method: dict[str, Any]) -> str:
+    """The part on one method (`Any`: JSON)."""
+    rows = [
+        (f"`{one['name']}`", schema_words(one["schema"]), default_words(one), one.get("description", ""))
+        for one in method["params"]
+    ]
+    params = [table(("param", "form", "default", "meaning"), rows)] if rows else []
+    gives = f"Gives {schema_words(method['result']['schema'])}.\n"
+    return "\n".join([f"## `{method['name']}`\n", f"{method['summary']}\n", *params, gives])
+
+
+def default_words(parameter: dict[str, Any]) -> str:
+    """A parameter's default (`Any`: JSON)."""
+    return "required" if parameter["required"] else f"`{json.dumps(parameter['schema'].get('default'))}`"
+
+
+def shape_part(name: str, schema: dict[str, Any]) -> str:
+    """The part on one shape (`Any`: JSON)."""
+    head = f"### `{name}`\n\n{sentence(schema.get('description'))}\n"
+    if "properties" not in schema:
+        return f"{head}\n{schema_words(schema)}\n"
+    rows = [(f"`{field}`", schema_words(part)) for field, part in schema["properties"].items()]
+    return f"{head}\n{table(('field', 'form'), rows)}" if rows else head
+
+
+def schema_words(schema: dict[str, Any]) -> str:
+    """A JSON schema in a few words (`Any`: JSON)."""
+    if "$ref" in schema:
+        return f"`{schema['$ref'].rpartition('/')[2]}`"
+    if "anyOf" in schema:
+        return " or ".join(map(schema_words, schema["anyOf"]))
+    if "enum" in schema:
+        return ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
+    match schema.get("type"):
+        case "array":
+            return f"list of {schema_words(schema['items'])}"
+        case "object":
+            return f"object of {schema_words(schema.get('additionalProperties', {}))}"
+        case None:
+            return "any JSON"
+        case kind:
+            words = "base64" if schema.get("contentEncoding") == "base64" else str(kind)
+            return words + "".join(
+                f", {sign} {schema[name]}" for name, sign in SCHEMA_LIMITS if name in schema
+            )
 
 
 # --- decisions ------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The pages that are written from the code."""
 
 from naestro.config import Settings
+from naestro.daemon.api import METHODS
 from tools import reference
 
 
@@ -20,3 +21,11 @@ def test_every_command_stands_on_its_page() -> None:
 
 def test_a_bar_inside_a_cell_does_not_end_the_cell() -> None:
     assert reference.table(("a",), [("x|y",)]) == "| a |\n| --- |\n| x\\|y |\n"
+
+
+def test_every_method_of_the_control_api_stands_on_its_page_with_its_params_and_errors() -> None:
+    page = reference.control_api()
+    assert [name for name in METHODS if f"## `{name}`" not in page] == []
+    assert "| `limit` | integer, >= 1, <= 10000 | `50` | How many at most, newest first. |" in page
+    assert "| `-32021` | `RunStateError` |" in page
+    assert "### `GET /runs/{id}/events`" in page
