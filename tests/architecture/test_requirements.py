@@ -1,4 +1,4 @@
-"""What the packages import is what the project declares, and what it declares is locked with hashes and names no index."""
+"""What the packages import is what the project declares, and that is locked with hashes and names no index."""
 
 import re
 import sys
