@@ -27,11 +27,11 @@ GOAL_MULTIPLE = 25
 """The same goal where the machine is busy: 200 ms were set where a bare interpreter takes 8."""
 
 BARE = "import os; os._exit(0)"
-IMPORTS = f"import naestro.cli, naestro.terminal.watch, anyio._backends._asyncio; {BARE}"
+IMPORTS = f"import naestro.app, naestro.cli, naestro.terminal.watch, anyio._backends._asyncio; {BARE}"
 OPENED = """
-import os, anyio, naestro.cli, naestro.terminal.watch
+import os, anyio, naestro.app, naestro.cli, naestro.terminal.watch
 async def opened():
-    async with naestro.terminal.watch.open_client("bench"):
+    async with naestro.app.open_client("bench"):
         os._exit(0)
 anyio.run(opened)
 """

@@ -22,7 +22,7 @@ from naestro.errors import (
     NotInJournal,
     RunStateError,
 )
-from naestro.types import Event, RunFinished, RunStatus
+from naestro.types import Event, InterruptOpened, RunFinished, RunStatus
 from tests.client.stage import WAIT_S, Flows, Gate, asking, behind, client_in, command, watched
 from tests.daemon.web import served
 
@@ -131,7 +131,7 @@ async def test_a_run_is_parked_resumed_cancelled_and_answered(daemon: Daemon, ga
         run = await client.start(command("asking"))
         async with client.events(run) as items:
             async for item in items:
-                if isinstance(item, Event) and item.type == "interrupt.opened":
+                if isinstance(item, Event) and isinstance(item.data, InterruptOpened):
                     await client.respond(run, item.data.interrupt, "left", by="test")
         assert (await core.get(run)).status is RunStatus.FINISHED
 
