@@ -10,7 +10,7 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,16 +67,19 @@ def measure() -> list[Row]:
                     stand.workspace, command, env
                 )
         taken = {name: found for name, start in candidates.items() if (found := samples(name, start))}
-    ours = taken["naestro"]
-    fastest = min(
-        (statistics.median(ms for ms, _ in found), name) for name, found in taken.items() if found is not ours
-    )
-    shares = [ms / fastest[0] for ms, _ in ours]
-    against = f"the median of {fastest[1]}, the fastest of {len(taken) - 1} others"
-    return [
-        row("peers: naestro against the fastest", shares, "x", at_most=1, against=against),
-        *(line for name, found in taken.items() for line in rows(name, found)),
-    ]
+    return [*against_fastest(taken), *(line for name, found in taken.items() for line in rows(name, found))]
+
+
+def against_fastest(taken: Mapping[str, Sequence[tuple[float, float]]]) -> list[Row]:
+    """Naestro's starts as shares of the fastest peer's; nothing where no peer answered."""
+    medians = {name: statistics.median(ms for ms, _ in found) for name, found in taken.items()}
+    others = [name for name in medians if name != "naestro"]
+    if not others or "naestro" not in taken:
+        return []
+    fastest = min(others, key=lambda name: medians[name])
+    shares = [ms / medians[fastest] for ms, _ in taken["naestro"]]
+    against = f"the median of {fastest}, the fastest of {len(others)} others"
+    return [row("peers: naestro against the fastest", shares, "x", at_most=1, against=against)]
 
 
 def rows(name: str, found: Sequence[tuple[float, float]]) -> list[Row]:
@@ -154,7 +157,8 @@ def npm_commands(peer: Peer) -> list[list[str]]:
 
 def python_commands(peer: Peer, folder: Path) -> list[list[str]]:
     """Into an environment of its own, by a newer Python."""
-    python = next((name for name in PYTHONS if works(name)), None)
+    kept = sorted(str(path) for path in Path.home().glob(".pyenv/versions/3.1[2-9]*/bin/python"))
+    python = next((name for name in [*PYTHONS, *kept] if works(name)), None)
     if python is None:
         raise NotInstalled(f"none of {', '.join(PYTHONS)} is on this machine")
     return [[python, "-m", "venv", str(folder)], [str(folder / "bin" / "pip"), "install", "-q", peer.package]]
