@@ -102,19 +102,16 @@ class Wire:
         self, run: str, after: int, take_up: Callable[[], Awaitable[None]]
     ) -> AsyncGenerator[Event | Delta]:
         """What is recorded of `run` after number `after`, then what comes; `take_up` mends the loss of a daemon."""
-        seen, losses = after, 0
+        progress = _Progress(after)
         while True:
             try:
-                async with aclosing(self._portion(run, seen)) as portion:
+                async with aclosing(self._portion(run, progress.seen)) as portion:
                     async for item in portion:
-                        if isinstance(item, Event):
-                            seen, losses = item.seq, 0
+                        progress.note(item)
                         yield item
                 return
             except Lost as lost:
-                losses += 1
-                if losses > LOSSES_MAX:
-                    raise DaemonUnreachable(f"The daemon was lost {losses} times in a row.") from lost
+                progress.note_loss(lost)
             await take_up()
 
     async def _posted(self, body: bytes, method: str) -> "Response":
@@ -129,21 +126,49 @@ class Wire:
         """One stream, to its end; raises `Lost` where it breaks before."""
         from httpx2 import TransportError
 
-        reader = EventReader(event_max_bytes=EVENT_MAX_BYTES)
         try:
             async with self.http.stream("GET", f"/runs/{run}/events", params={"after": after}) as response:
                 if not response.is_success:
                     await response.aread()
                     _result(response)
-                async for received in response.aiter_raw():
-                    for data in reader.feed(received):
-                        item = _item(data)
-                        if item is None:
-                            return
+                async with aclosing(_items(response)) as items:
+                    async for item in items:
                         yield item
         except TransportError as error:
             raise Lost from error
-        raise Lost
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a follower has come."""
+
+    seen: int
+    """The number of the last event."""
+    losses: int = 0
+    """Of the daemon, since then."""
+
+    def note(self, item: Event | Delta) -> None:
+        """Something came."""
+        if isinstance(item, Event):
+            self.seen, self.losses = item.seq, 0
+
+    def note_loss(self, lost: Lost) -> None:
+        """The stream broke; raises `DaemonUnreachable` where it did so too often."""
+        self.losses += 1
+        if self.losses > LOSSES_MAX:
+            raise DaemonUnreachable(f"The daemon was lost {self.losses} times in a row.") from lost
+
+
+async def _items(response: "Response") -> AsyncGenerator[Event | Delta]:
+    """What a stream says, to its end; raises `Lost` where it stops before."""
+    reader = EventReader(event_max_bytes=EVENT_MAX_BYTES)
+    async for received in response.aiter_raw():
+        for data in reader.feed(received):
+            item = _item(data)
+            if item is None:
+                return
+            yield item
+    raise Lost
 
 
 def _item(data: bytes) -> Event | Delta | None:
