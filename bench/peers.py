@@ -53,7 +53,7 @@ PEERS = (
 
 
 def measure() -> list[Row]:
-    """Naestro and the peers in turn, round by round; a cold start of each first, which does not count."""
+    """Naestro and the peers, one after the other; the first start of each does not count."""
     with daemon_stand() as stand:
         home = stand.home.parent / "peers"
         home.mkdir()
@@ -90,7 +90,7 @@ def rows(name: str, found: Sequence[tuple[float, float]]) -> list[Row]:
             f"peers: {name}, start to `initialize`",
             [ms for ms, _ in found],
             "ms",
-            against="the others, in turn",
+            against="the others, in the same run",
         ),
         row(f"peers: {name}, memory", [statistics.median(mb for _, mb in found)], "MB", against=what),
     ]

@@ -88,6 +88,10 @@ class Stage:
         """The ids of all processes with this home: front ends, the daemon, its engines."""
         return [one.pid for one in running() if self._is_ours(one.pid)]
 
+    def engines(self) -> list[int]:
+        """The ids of the local engines' processes."""
+        return [one.pid for one in running() if "llama_child" in one.command and self._is_ours(one.pid)]
+
     def log(self) -> str:
         """What the daemon logged."""
         path = self.home / "logs" / "daemon.log"

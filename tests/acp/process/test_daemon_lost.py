@@ -31,7 +31,7 @@ async def test_a_daemon_killed_in_mid_prompt_leaves_no_request_and_no_run_behind
         prompt = await agent.begin_prompt(session, PROMPT)
         run = await agent.run()
         await answering.until(lambda: [chat.pieces_sent for chat in answering.chats] == [6, 6], 60)
-        killed = _kill_daemon(own_stage)
+        killed = kill_daemon(own_stage)
         error = (await agent.answer(prompt))["error"]
         assert error["code"] == -32603
         assert error["data"]["run"] == run
@@ -55,7 +55,7 @@ async def test_a_session_is_usable_at_once_after_the_daemon_was_lost(
     async with front_end(own_stage) as agent:
         await agent.initialize()
         session = await agent.new(own_stage.workspace())
-        _kill_daemon(own_stage)
+        kill_daemon(own_stage)
         prompt = await agent.begin_prompt(session, PROMPT)
         answer = await agent.answer(prompt)
         if "error" in answer:  # it was on its way when the daemon died
@@ -89,7 +89,7 @@ async def test_all_front_ends_of_a_killed_daemon_find_one_new_one(
         agents = [first, second, third]
         for agent in agents:
             await agent.initialize()
-        killed = _kill_daemon(own_stage)
+        killed = kill_daemon(own_stage)
         await own_stage.daemon_is_gone()
         for agent in agents:
             answer = await agent.ask("session/list")
@@ -124,7 +124,8 @@ async def test_a_stopped_daemon_parks_its_run_and_the_next_one_goes_on_with_it(
         await own_stage.reaches(run, RunStatus.FINISHED)
 
 
-def _kill_daemon(stage: Stage) -> int:
+def kill_daemon(stage: Stage) -> int:
+    """Kill the daemon; the id that it had."""
     pid = stage.daemon
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
