@@ -4,7 +4,11 @@ import ast
 
 from tests.architecture.source import Module, dotted, imported_names, modules, nodes
 
-ENVIRONMENT_READERS = ("core/naestro/config.py", "core/naestro/relay/places.py", "core/naestro/relay/start.py")
+ENVIRONMENT_READERS = (
+    "core/naestro/config.py",
+    "core/naestro/relay/places.py",
+    "core/naestro/relay/start.py",
+)
 """The settings; and the relay, which cannot afford to load them."""
 COMMAND_LINE = ("core/naestro/cli.py", "core/naestro/terminal/", "core/naestro/__main__.py")
 VAGUE_NAMES = ("Manager", "Helper", "Helpers", "Util", "Utils", "Mixin")

@@ -20,7 +20,9 @@ def _declared() -> set[str]:
 
 
 def _imported() -> set[str]:
-    names = {name.split(".")[0] for module in modules("core", "naestro_acp") for _, name in imported_names(module)}
+    names = {
+        name.split(".")[0] for module in modules("core", "naestro_acp") for _, name in imported_names(module)
+    }
     foreign = names - set(sys.stdlib_module_names) - OWN
     return {(PARTS_OF_OTHERS | IMPORT_NAMES).get(name, name).replace("_", "-") for name in foreign}
 

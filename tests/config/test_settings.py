@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from tools.reference import meanings
 
 from naestro.config import Settings, load_settings, settings_for_journal, settings_from_journal
 from naestro.config_sources import Source, dotted, leaf_paths, parse_key
 from naestro.errors import ConfigError
 from tests.config.conftest import Load
 from tests.support.unprivileged import unprivileged
+from tools.reference import meanings
 
 
 def trusting(_root: Path, _content: bytes) -> bool:
