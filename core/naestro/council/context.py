@@ -210,10 +210,13 @@ def named_files(workspace: Workspace, task: Task, must_exist: bool) -> Iterator[
 
 def _read_named(workspace: Workspace, rules: Ignores, path: str, is_needed: bool) -> list[TextFile]:
     try:
-        if workspace.resolve(path).is_dir():
+        found = workspace.resolve(path)
+        if found.is_dir():
             return (
                 _read_folder(workspace, rules, workspace.relative(path)) if is_needed or "/" in path else []
             )
+        if not (is_needed or _is_path(path) or found.exists()):
+            return []  # an editor is not asked for each word that might be a file which was never saved
         return [workspace.read(path, rules)]
     except MissingFile:
         endings = (
