@@ -1,12 +1,14 @@
 """Sessions of a person, step by step, by the official TypeScript SDK's client over the real agent and daemon."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import anyio
 import pytest
 
 from tests.acp.process.stage import SOURCE, Stage
+from tests.acp.process.transcript import record
 from tests.acp.process.typescript import AgentError, Params, Person, TypeScriptClient, typescript_client
 from tests.support.answers import Answer, say_tokens
 from tests.support.scripted_server import ScriptedServer
@@ -94,6 +96,13 @@ async def test_a_question_is_answered_step_by_step(
         assert answer["usage"]["outputTokens"] > 0
         assert answer["_meta"]["naestro"]["run"] == client.runs()[0]
     _assert_order(client, session)
+    assert {Path(path).name for path in _asked_files(client)} == {"calc.py"}
+
+
+def _asked_files(client: TypeScriptClient) -> list[str]:
+    """The files that the agent asked the editor for; no word of the prompt that is none."""
+    lines = [json.loads(line) for direction, line in client.wire if direction == "in"]
+    return [one["params"]["path"] for one in lines if one.get("method") == "fs/read_text_file"]
 
 
 def _assert_order(client: TypeScriptClient, session: str) -> None:
@@ -451,3 +460,15 @@ async def test_with_no_model_the_first_prompt_says_what_would_be_fetched(
         assert "MB" in shown or "GB" in shown
         assert "Apache-2.0" in shown
         assert client.text(session).strip()
+
+
+async def test_the_transcript_of_the_documentation_can_be_taken_anew() -> None:
+    page = await record()
+    for wanted in (
+        "## The next day",
+        '"stopReason": "cancelled"',
+        "session/request_permission",
+        "/home/ada/calc",
+    ):
+        assert wanted in page
+    assert tempfile.gettempdir() not in page

@@ -38,10 +38,10 @@ agent and its daemon on the other. The engine is scripted, so its words are few.
 tests.acp.process.transcript` writes this page anew.
 
 `→` goes to the agent, `←` comes from it. Each message is one line of JSON-RPC; here a request is its id, its method and
-its parameters, a response its id and its result, and a `session/update` its kind and what it says, without the id of the
-session and that of the run (`_meta.naestro.run`), which each of them carries. Ids, times and folders are written by
-name, and long texts and lists are cut with `…`. Of the plan, the usage, the thoughts and the reads of one file only the
-first is shown; how many were left out stands at the end of a part.
+its parameters, a response its id and its result, and a `session/update` its kind and what it says, without the ids of
+session and run (`_meta.naestro.run`) that each of them carries. Ids, times and folders are written by name, and long
+texts and lists are cut with `…`. Of the plan, the usage, the thoughts and reads of one file only the first is shown;
+how many were left out stands at the end of a part.
 """
 
 
