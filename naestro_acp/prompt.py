@@ -78,8 +78,8 @@ class _Places:
     def find(self, name: str) -> str | None:
         """The absolute path of a file or folder that `name` leads to from either folder; None where there is none."""
         for folder in (self.cwd, self.root):
-            path = os.path.realpath(Path(folder) / name)
-            if Path(path).exists() and self.shown(path) is not None:
+            path = _real(str(Path(folder) / name))
+            if path is not None and os.access(path, os.F_OK) and self.shown(path) is not None:
                 return path
         return None
 
@@ -134,7 +134,7 @@ class _Reading:
 
     def _quote(self, name: str, uri: str, text: str | None) -> None:
         if text is None:
-            self._say(name)
+            self._say(name.lstrip("/"))  # what a page calls itself is no command
             self.notes.append(f"{uri} lies outside the workspace and was not read.")
             return
         cut = text[:QUOTED_CHARS_MAX]
@@ -152,12 +152,21 @@ class _Reading:
 
 def _place_of(uri: str) -> tuple[str | None, str]:
     """The absolute path that `uri` names, symlinks resolved, or None where it names no file; and its lines, or ``."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # an address in brackets that is none
+        return None, ""
     if parts.scheme not in ("file", "") or not parts.path.startswith("/"):
         return None, ""
     match = _LINES.fullmatch(parts.fragment)
     lines = "" if match is None else f"{match['start']}-{match['end'] or match['start']}"
+    path = _real(unquote(parts.path))
+    return path, "" if path is None else lines
+
+
+def _real(path: str) -> str | None:
+    """`path` with its symlinks resolved; None where no file system holds such a name."""
     try:
-        return os.path.realpath(unquote(parts.path)), lines
+        return os.path.realpath(path)
     except ValueError:  # a NUL in the name
-        return None, ""
+        return None

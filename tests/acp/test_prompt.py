@@ -94,3 +94,20 @@ def test_images_sounds_and_bytes_are_told_to_be_left_out_once(root: Path) -> Non
 
 def test_a_path_that_no_file_system_holds_is_outside(root: Path) -> None:
     assert read(root, resource_link_block("x", "file:///a%00b")).files == []
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b", "x/" * 2500])
+def test_a_mention_that_no_file_system_holds_stays_as_it_was_typed(root: Path, name: str) -> None:
+    prompt = read(root, f"What is @{name} ?")
+    assert (prompt.text, prompt.files) == (f"What is @{name} ?", [])
+
+
+@pytest.mark.parametrize("uri", ["file://[x", "http://[::1"])
+def test_a_link_that_is_no_address_is_named_and_not_read(root: Path, uri: str) -> None:
+    prompt = read(root, resource_link_block("it", uri))
+    assert (prompt.text, prompt.files) == ("it", [])
+    assert prompt.notes == [f"{uri} lies outside the workspace and was not read."]
+
+
+def test_a_link_is_no_command_whatever_it_is_called(root: Path) -> None:
+    assert read(root, resource_link_block("/undo", "https://example.org/")).text == "undo"
