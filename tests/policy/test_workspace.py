@@ -242,3 +242,9 @@ def test_a_path_deeper_than_any_tree_is_refused_and_not_listed(workspace: Worksp
         folder.mkdir(parents=True)
         (folder / "a.py").touch()
     assert list(workspace.files()) == ["d/" * 100 + "a.py", "naestro.toml"]
+
+
+def test_a_name_that_is_too_long_is_no_folder_and_nothing(workspace: Workspace) -> None:
+    (workspace.root / "src").mkdir()
+    assert [workspace.is_folder(name) for name in ("src", "naestro.toml", "x" * 300)] == [True, False, False]
+    assert [workspace.is_there(name) for name in ("src", "naestro.toml", "x" * 300)] == [True, True, False]

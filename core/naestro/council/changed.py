@@ -130,14 +130,14 @@ async def _wanted(git: Git, kit: Kit, target: str) -> _Wanted:
 
 def _exists(kit: Kit, word: str) -> bool:
     try:
-        return kit.workspace.resolve(word).exists()
+        return kit.workspace.is_there(word)
     except WorkspaceError:
         return False
 
 
 def _is_folder(kit: Kit, target: str) -> bool:
     try:
-        return kit.workspace.resolve(target).is_dir()
+        return kit.workspace.is_folder(target)
     except WorkspaceError:
         return False
 

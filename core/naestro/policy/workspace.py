@@ -66,6 +66,20 @@ class Workspace:
         """`path` as every event and prompt names it: relative to the root, `/` between parts, symlinks resolved."""
         return self.resolve(path).relative_to(self.root).as_posix()
 
+    def is_folder(self, path: str) -> bool:
+        """Whether `path` leads to a folder; raises OutsideWorkspace where it leads outside."""
+        try:
+            return self.resolve(path).is_dir()
+        except OSError:  # a name that is too long, a folder that may not be entered
+            return False
+
+    def is_there(self, path: str) -> bool:
+        """Whether anything lies at `path`, as far as can be seen; raises OutsideWorkspace where it leads outside."""
+        try:
+            return self.resolve(path).exists()
+        except OSError:
+            return False
+
     def ignores(self) -> Ignores:
         """The rules as they are now; who reads many files at once hands them to each `read`."""
         return Ignores(self.root)
