@@ -204,6 +204,10 @@ class Outline:
         if self._depth - closed > 1:
             self._depth += opened - closed
             return
+        if not opened and not closed:
+            if self._depth == 1 and len(self.text) < OUTLINE_BYTES:
+                self.text += part[:OUTLINE_BYTES]
+            return
         for byte in part:
             self._take_byte(byte)
 
