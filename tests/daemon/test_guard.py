@@ -1,6 +1,7 @@
 """Who may speak HTTP to the daemon, by real requests over both of its sockets."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import anyio
@@ -8,8 +9,9 @@ import pytest
 
 from naestro.client.local import LocalClient
 from naestro.daemon.guard import BODY_MAX_BYTES
+from naestro.daemon.web_server import LOOPBACK_MAX
 from tests.client.stage import Flows, client_in
-from tests.daemon.web import TOKEN, Web, served
+from tests.daemon.web import TOKEN, WAIT_S, Web, served
 
 pytestmark = pytest.mark.anyio
 PING = {"jsonrpc": "2.0", "id": 1, "method": "daemon.info"}
@@ -115,3 +117,48 @@ async def test_an_unknown_path_and_a_wrong_method_get_an_answer_in_json(web: Web
     wrong = await web.own.get("/rpc")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
     assert wrong.json() == {"error": {"message": "Method Not Allowed"}}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"POST /rpc HTTP/1.1\r\nHost: 127",
+        b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\nGET /",
+        b"POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
+    ],
+)
+async def test_who_is_too_slow_to_ask_is_hung_up_on(core: LocalClient, tmp_path: Path, said: bytes) -> None:
+    async with (
+        served(core, tmp_path, patience_s=1) as web,
+        await anyio.connect_tcp("127.0.0.1", web.port) as stream,
+    ):
+        if said:
+            await stream.send(said)
+        with anyio.fail_after(WAIT_S), suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+            while True:
+                await stream.receive()
+
+
+async def test_a_stream_outlasts_the_patience_with_a_slow_request(core: LocalClient, tmp_path: Path) -> None:
+    async with (
+        served(core, tmp_path, patience_s=1) as web,
+        await anyio.connect_tcp("127.0.0.1", web.port) as slow,
+        web.loopback.stream("GET", "/events") as answer,
+    ):
+        with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+            await slow.receive()
+        with anyio.move_on_after(0.5) as waiting:
+            async for _ in answer.aiter_raw():
+                pass
+        assert waiting.cancelled_caught
+
+
+async def test_the_port_takes_no_more_connections_than_leave_room_for_the_users_own(web: Web) -> None:
+    async with AsyncExitStack() as opened:
+        for _ in range(LOOPBACK_MAX):
+            await opened.enter_async_context(await anyio.connect_tcp("127.0.0.1", web.port))
+        one_more = await opened.enter_async_context(await anyio.connect_tcp("127.0.0.1", web.port))
+        with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)), anyio.fail_after(WAIT_S):
+            await one_more.receive()
+        assert (await web.post(PING)).status_code == 200

@@ -14,7 +14,7 @@ from httpx2 import AsyncClient, AsyncHTTPTransport
 from naestro.client.local import LocalClient
 from naestro.daemon.api import DaemonInfo
 from naestro.daemon.http import build_app
-from naestro.daemon.web_server import WebServer
+from naestro.daemon.web_server import PATIENCE_S, WebServer
 
 TOKEN = "0123456789abcdef"
 INFO = DaemonInfo(
@@ -51,14 +51,16 @@ class Web:
 
 
 @asynccontextmanager
-async def served(client: LocalClient, folder: Path, token: str = TOKEN) -> AsyncIterator[Web]:
+async def served(
+    client: LocalClient, folder: Path, token: str = TOKEN, *, patience_s: int = PATIENCE_S
+) -> AsyncIterator[Web]:
     """Serve `client` until the block ends."""
     path = str(folder / "http.sock")
     own, port = socket.socket(socket.AF_UNIX), socket.socket()
     own.bind(path)
     port.bind(("127.0.0.1", 0))
     number = port.getsockname()[1]
-    server = WebServer(build_app(client, INFO, token))
+    server = WebServer(build_app(client, INFO, token), patience_s=patience_s)
     authorized = {"Authorization": f"Bearer {TOKEN}"}
     with anyio.fail_after(WAIT_S):
         async with (

@@ -14,6 +14,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from naestro.daemon.peers import is_own
 
+PATIENCE_S = 5
+"""How long a connection may take to say the head of its next request."""
+LOOPBACK_MAX = 256
+"""Connections over the loopback port, which any user of the machine may open: they must not use up the files that the
+daemon may have open."""
 GRACE_S = 1
 """What requests may take to end when the daemon does."""
 
@@ -32,8 +37,18 @@ class Transport(Protocol):
         ...
 
 
+class Timer(Protocol):
+    """What is asked of a timer of the event loop's."""
+
+    def cancel(self) -> None:
+        """Do nothing when its time comes."""
+        ...
+
+
 class OwnUser(H11Protocol):
-    """HTTP that hangs up on other users, where it comes over a Unix socket."""
+    """HTTP that hangs up on other users, where it comes over a Unix socket, and on whoever is too slow to ask."""
+
+    _patience: Timer | None = None
 
     # The event loop's own transport has these methods; its class belongs to a library that the core does not use.
     def connection_made(self, transport: Transport) -> None:
@@ -45,12 +60,40 @@ class OwnUser(H11Protocol):
         ):  # pragma: no cover - needs a second user
             log.warning("Another user's process tried to connect.")
             transport.abort()
+        elif connection.family != socket.AF_UNIX and len(self.connections) > LOOPBACK_MAX:
+            transport.abort()
+        self._expect_request()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, for which the same patience counts."""
+        self._expect_request()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Be done."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _expect_request(self) -> None:
+        self._stop_waiting()
+        self._patience = self.loop.call_later(self.timeout_keep_alive, self._give_up, self.scope)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+
+    def _give_up(self, last: object) -> None:
+        """Hang up, unless another request than `last` has come."""
+        if self.scope is last:
+            self.transport.abort()
 
 
 class WebServer(uvicorn.Server):
     """Serves `app` until `should_exit` is set."""
 
-    def __init__(self, app: Any) -> None:  # an ASGI application; uvicorn's type for it is as wide
+    # `app` is an ASGI application; uvicorn's type for it is as wide.
+    def __init__(self, app: Any, *, patience_s: int = PATIENCE_S) -> None:
+        """`patience_s`: see `PATIENCE_S`."""
         super().__init__(
             uvicorn.Config(
                 app,
@@ -60,6 +103,7 @@ class WebServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                timeout_keep_alive=patience_s,
                 timeout_graceful_shutdown=GRACE_S,
             )
         )
