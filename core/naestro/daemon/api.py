@@ -24,6 +24,9 @@ from naestro.types import Digest, Event, RunInfo, Value
 RUNS_LOOKED_AT = 1_000
 """The newest runs, by which the workspaces are known."""
 
+NUMBER_MAX = 2**63 - 1
+"""The largest number that an event can have: what the journal's columns hold."""
+
 RunName = Annotated[str, Meta(description="A run's id, a unique beginning of one, or `last`.")]
 Step = Annotated[str, Meta(description="A step's name, such as `propose.2`.")]
 By = Annotated[str, Meta(description="Who does it, as the journal tells it.")]
@@ -33,7 +36,7 @@ Environment = Annotated[
     Meta(description="The caller's variables that count for settings and keys; null: the daemon's own."),
 ]
 Limit = Annotated[int, Meta(ge=1, le=10_000, description="How many at most, newest first.")]
-After = Annotated[int, Meta(ge=0, description="Only events with a larger number.")]
+After = Annotated[int, Meta(ge=0, le=NUMBER_MAX, description="Only events with a larger number.")]
 
 
 class DaemonInfo(Value, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from naestro.client.local import LocalClient
 from naestro.config import load_settings
-from naestro.daemon.api import Context, DaemonInfo
+from naestro.daemon.api import NUMBER_MAX, Context, DaemonInfo
 from naestro.daemon.guard import Guard
 from naestro.daemon.rpc_errors import error_body
 from naestro.errors import NaestroError, NotInJournal
@@ -78,7 +78,7 @@ async def _all_events(client: LocalClient, request: Request) -> "EventSourceResp
 def _after(request: Request) -> int:
     """The number after which to begin: a reader that comes back says it in the header, and so knows better."""
     text = request.headers.get("last-event-id") or request.query_params.get("after", "0")
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(2**63))):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(NUMBER_MAX)) and int(text) <= NUMBER_MAX):
         raise HTTPException(400, f"{text!r} is no number of an event.")
     return int(text)
 
