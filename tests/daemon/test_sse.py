@@ -186,7 +186,8 @@ async def test_all_runs_come_in_one_stream_by_their_global_numbers(web: Web, cor
 
 
 @pytest.mark.parametrize(
-    "path", ["/runs/{run}/events?after=x", "/events?after=-1", "/events?after=" + "9" * 30, f"/events?after={2**63}"]
+    "path",
+    ["/runs/{run}/events?after=x", "/events?after=-1", "/events?after=" + "9" * 30, f"/events?after={2**63}"],
 )
 async def test_what_is_no_number_of_an_event_is_refused(web: Web, core: LocalClient, path: str) -> None:
     run = await core.start(command("short"))

@@ -78,7 +78,9 @@ async def _all_events(client: LocalClient, request: Request) -> "EventSourceResp
 def _after(request: Request) -> int:
     """The number after which to begin: a reader that comes back says it in the header, and so knows better."""
     text = request.headers.get("last-event-id") or request.query_params.get("after", "0")
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(NUMBER_MAX)) and int(text) <= NUMBER_MAX):
+    if not (
+        text.isascii() and text.isdigit() and len(text) <= len(str(NUMBER_MAX)) and int(text) <= NUMBER_MAX
+    ):
         raise HTTPException(400, f"{text!r} is no number of an event.")
     return int(text)
 
