@@ -23,6 +23,13 @@ COLLECTION = "acp.sessions"
 PAGE_SESSIONS = 50
 """Sessions that one answer to `session/list` names."""
 
+TURNS_BYTES_MAX = 900_000
+"""What the turns of one session may have as JSON: a document has at most 1 MiB. The oldest are forgotten first."""
+
+TEXT_CHARS_MAX = 50_000
+"""Kept of one prompt and of one reply; the run behind them has the whole."""
+
+CUT = "… (cut)"
 TITLE_CHARS = 80
 MODES = ("ask", "council", "auto")
 DEFAULT_MODE = "council"
@@ -125,8 +132,12 @@ class Sessions:
         return await self.change(session_id, reopen)
 
     async def save(self, session: Session) -> Session:
-        """Keep `session` as it is; durable when this returns. After an await, `change` is the safer one."""
+        """Keep `session`, with as many of its turns as fit; durable when this returns. What was kept.
+
+        After an await, `change` is the safer one.
+        """
         self._mcp_servers[session.id] = session.mcp_servers
+        session = msgspec.structs.replace(session, turns=_fitting(session.turns))
         kept = msgspec.structs.replace(session, mcp_servers=[])
         await self._documents.put(COLLECTION, session.id, msgspec.to_builtins(kept))
         return session
@@ -187,6 +198,23 @@ def title_of(prompt: str) -> str:
     return f"{line[: TITLE_CHARS - 1].rsplit(' ', 1)[0]}…"
 
 
+def _fitting(turns: Sequence[Turn]) -> list[Turn]:
+    """The latest of `turns`, as far as they fit into a document, each with texts of bearable length."""
+    kept: list[Turn] = []
+    size_bytes = 0
+    for turn in reversed(turns):
+        shorter = msgspec.structs.replace(turn, prompt=_cut(turn.prompt), reply=_cut(turn.reply))
+        size_bytes += len(msgspec.json.encode(shorter)) + 1
+        if size_bytes > TURNS_BYTES_MAX:
+            break
+        kept.append(shorter)
+    return kept[::-1]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= TEXT_CHARS_MAX else text[: TEXT_CHARS_MAX - len(CUT)] + CUT
+
+
 def utc_now() -> str:
     """Now, as RFC 3339 in UTC with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -207,6 +235,8 @@ def checked_folder(path: str) -> Path:
 def _absolute(path: str) -> Path:
     if not Path(path).is_absolute():
         raise InputError(f"The folder {path!r} is relative.", hint="Send an absolute path.")
+    if "\0" in path:
+        raise InputError(f"There is no folder {path!r}.", hint="Open a folder that exists on this machine.")
     return Path(path)
 
 

@@ -9,7 +9,15 @@ from msgspec.structs import replace
 
 from naestro.app import open_core
 from naestro.errors import InputError
-from naestro_acp.sessions import NoSession, Session, Sessions, Turn, checked_folder, title_of
+from naestro_acp.sessions import (
+    TEXT_CHARS_MAX,
+    NoSession,
+    Session,
+    Sessions,
+    Turn,
+    checked_folder,
+    title_of,
+)
 
 pytestmark = pytest.mark.anyio
 SERVERS = [{"name": "files", "command": "x", "env": [{"name": "KEY", "value": "s3cr3t"}]}]
@@ -118,3 +126,21 @@ def test_a_name_that_no_folder_can_have_is_refused() -> None:
     for path in ("/" + "x" * 5000, "/a\0b", "here"):
         with pytest.raises(InputError):
             checked_folder(path)
+
+
+async def test_a_talk_without_end_is_kept_with_its_latest_turns(sessions: Sessions, tmp_path: Path) -> None:
+    made = await sessions.create(str(tmp_path), [], [])
+    long = [Turn(prompt="\x01" * 2_000_000, reply="é" * 2_000_000)]
+    short = [Turn(prompt=f"{number}: " + "x" * 40_000, reply="y" * 40_000) for number in range(30)]
+    for turn in [*long, *short, *long]:
+        kept = await sessions.change(made.id, lambda now, turn=turn: replace(now, turns=[*now.turns, turn]))
+        assert await sessions.find(made.id) == kept
+        assert kept.turns[-1].prompt[:50] == turn.prompt[:50]
+    assert len(kept.turns[-1].prompt) == len(kept.turns[-1].reply) == TEXT_CHARS_MAX
+    assert kept.turns[-2] == short[-1]
+    assert 1 < len(kept.turns) < 30
+
+
+async def test_a_list_for_a_folder_that_cannot_be_is_refused(sessions: Sessions) -> None:
+    with pytest.raises(InputError, match="no folder"):
+        await sessions.page("/\0x", None)
