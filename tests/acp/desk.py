@@ -79,6 +79,8 @@ class Person:
     """Whether forms are answered with an error."""
     messages: list[str] = field(default_factory=list)
     """The messages of the forms that came."""
+    read: list[str] = field(default_factory=list)
+    """The files that were asked for."""
     buffers: dict[str, str] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
     programs: list[list[str]] = field(default_factory=list)
@@ -134,6 +136,7 @@ class Person:
     async def read_text_file(
         self, session_id: str, path: str, line: int | None = None, limit: int | None = None, **kwargs: Any
     ) -> schema.ReadTextFileResponse:
+        self.read.append(path)
         if path not in self.buffers:
             raise acp.RequestError.resource_not_found(path)
         return schema.ReadTextFileResponse(content=self.buffers[path])

@@ -6,8 +6,8 @@ import anyio
 import pytest
 
 from naestro.types import Event, InterruptAnswered, RunStatus
-from tests.acp.desk import FORMS, MENDED, NOTHING, SOURCE, Desk, Person, connected, core_in, desk_in
-from tests.acp.test_turn import TASK, answering, patching
+from tests.acp.desk import ALL, FORMS, MENDED, NOTHING, SOURCE, Desk, Person, connected, core_in, desk_in
+from tests.acp.test_turn import TASK, answering, patching, quietly
 from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
@@ -166,3 +166,50 @@ async def test_a_pause_is_a_choice_where_the_client_has_no_forms(
         response = await desk.ask("What does add do?")
     assert response.stop_reason == "end_turn"
     assert [option.option_id for option in desk.person.asked[0][1]] == ["continue"]
+
+
+async def test_what_was_said_for_one_workspace_counts_in_no_other(
+    tmp_path: Path, patching: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    (elsewhere / "naestro.toml").touch()
+    async with core_in(tmp_path, patching.base_url, monkeypatch) as core:
+        asked = anyio.Event()
+
+        async def nobody() -> None:
+            asked.set()
+            await anyio.sleep_forever()
+
+        async with anyio.create_task_group() as tasks:
+            async with connected(core, Person([nobody]), tmp_path / "workspace", NOTHING) as desk:
+                session = await desk.open()
+                tasks.start_soon(quietly, desk, TASK)
+                await asked.wait()
+            tasks.cancel_scope.cancel()
+        later = Person(["no"])
+        async with connected(core, later, tmp_path / "workspace", ALL) as desk:
+            desk.session = session
+            await desk.mode("auto")
+            await desk.agent.load_session(cwd=str(elsewhere), session_id=session, mcp_servers=[])
+            await later.until(lambda: "declined" in later.said)
+            assert desk.source() == SOURCE
+    assert [[option.option_id for option in options] for _, options in later.asked] == [["yes", "no"]]
+    assert later.read == []
+
+
+@pytest.mark.parametrize("words", ["/resume last", "/undo last"])
+async def test_a_session_touches_no_run_of_another_workspace(
+    tmp_path: Path, patching: ScriptedServer, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    (elsewhere / "naestro.toml").touch()
+    async with core_in(tmp_path, patching.base_url, monkeypatch) as core:
+        async with connected(core, Person(["yes"]), tmp_path / "workspace", NOTHING) as desk:
+            await desk.open()
+            await desk.ask(TASK)
+        person = Person()
+        async with connected(core, person, elsewhere, NOTHING) as there:
+            await there.open()
+            await there.ask(words)
+            assert desk.source() == MENDED
+    assert "where this session does not stand" in person.said

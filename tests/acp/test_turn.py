@@ -404,7 +404,9 @@ async def test_words_that_nobody_could_be_asked_for_leave_the_run_waiting(
         session = await Sessions(core.documents).create(str(tmp_path / "workspace"), [], [])
         asked = InterruptOpened("which", "answer", "Which one?", [])
         permissions = Permissions(core.documents, NOTHING)
-        reply = await permissions.answer(Outlet(conn, session.id, "r"), session, asked, Change())
+        reply = await permissions.answer(
+            Outlet(conn, session.id, "r"), session, asked, Change(root=session.workspace)
+        )
     assert (reply.answer, reply.is_cancelled) == (None, False)
     assert "Which one?" in reply.note
 

@@ -2,8 +2,7 @@
 //
 // node client.mjs COMMAND ARGUMENT...: starts the agent, speaks the protocol through the SDK, and talks JSON lines
 // with whoever leads it. In: {"id", "request", "params", "abortable"}, {"abort": ID}, {"notify", "params"},
-// {"answer": ASK, "result" | "error"}, {"raw": TEXT} (bytes to the agent as they are), {"end": true} (closes the
-// agent's stdin). Out: {"id", "result" | "error"}, {"update"}, {"notification", "params"}, {"ask": N, "method",
+// {"answer": ASK, "result" | "error"}, {"raw": TEXT} (bytes to the agent as they are); its end is the agent's. Out: {"id", "result" | "error"}, {"update"}, {"notification", "params"}, {"ask": N, "method",
 // "params"}, {"invalid": WHAT, "of"} for what the SDK's own schemas refuse, {"wire": "in" | "out", "line"} for each
 // message as it went over the wire, {"stderr": TEXT}, {"closed": CODE, "signal"}. It holds no scenario of its own.
 
@@ -126,6 +125,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   else if (told.notify) connection.agent.notify(told.notify, told.params);
   else if (told.answer) answer(told);
   else if (told.raw !== undefined) agent.stdin.write(told.raw);
-  else if (told.end) agent.stdin.end();
 }
 agent.stdin.end();

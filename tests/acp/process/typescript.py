@@ -196,10 +196,6 @@ class TypeScriptClient:
         """Write to the agent past the SDK."""
         await self._tell({"raw": text})
 
-    async def end(self) -> None:
-        """Close the agent's standard input."""
-        await self._tell({"end": True})
-
     # -- what most sessions begin with
 
     async def initialize(self, **capabilities: Any) -> Params:
@@ -259,10 +255,6 @@ class TypeScriptClient:
         assert self.stderr == ""
         for direction, line in self.wire:
             assert direction == "out" or json.loads(line)["jsonrpc"] == "2.0"
-
-    def kill_agent(self, number: signal.Signals) -> None:
-        """Send the agent's process a signal."""
-        os.kill(self.pid, number)
 
     # -- the process
 
