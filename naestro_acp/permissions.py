@@ -43,6 +43,8 @@ CHANGE_OPTIONS = [
     PermissionOption(option_id="no", name="Reject", kind="reject_once"),
     PermissionOption(option_id="no-always", name="Always reject in this workspace", kind="reject_always"),
 ]
+ELSEWHERE_OPTIONS = [option for option in CHANGE_OPTIONS if option.option_id in (YES, "no")]
+"""What may be said of a change to another workspace than the session's: nothing that lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,16 @@ class Permissions:
     """By session and command: what its person said for all of it."""
 
     async def answer(self, outlet: Outlet, session: Session, asked: InterruptOpened, change: Change) -> Reply:
-        """The answer to what a run asks; `change` shows the change that it is about. Raises one of `GONE`."""
+        """The answer to what a run asks; `change` shows the change that it is about. Raises one of `GONE`.
+
+        What was said for good, and the mode `auto`, count in the session's own workspace alone.
+        """
         if asked.kind != "approve" or YES not in asked.options:
             return await self._choose(outlet, asked)
         if session.mode == "ask":
             return Reply(DECLINED, READ_ONLY)
+        if not session.stands_in(change.root):
+            return await _request(outlet, asked, ELSEWHERE_OPTIONS, change)
         if session.mode == "auto":
             return Reply(YES)
         lasting = _key(session, change)

@@ -46,6 +46,8 @@ class Change:
     """The tool call that shows it."""
     command: str = ""
     """The command that wants it: a yes for one is none for another, which may run what it writes."""
+    root: str = ""
+    """The workspace that it changes."""
 
 
 @dataclass(slots=True)
@@ -289,6 +291,7 @@ class Projection:
             diff_locations(self.root, files),
             tool_call,
             self.command,
+            self.root,
         )
         self.plan.is_waiting = True
         names = ", ".join(file.path for file in files)

@@ -79,6 +79,10 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """As the editor gave them; kept in memory only, since they may carry secrets."""
     closed: bool = False
 
+    def stands_in(self, root: str) -> bool:
+        """Whether the session's folder lies in the workspace `root`."""
+        return Path(self.workspace).is_relative_to(root)
+
 
 class Sessions:
     """All sessions of the user, as one connection sees them."""

@@ -27,7 +27,7 @@ from naestro_acp.prompt import Prompt, read_prompt
 from naestro_acp.queue import Queue, Ticket
 from naestro_acp.sessions import Session, Sessions, Turn, utc_now
 from naestro_acp.slash import VIEWS, Asked, parse
-from naestro_acp.views import run_of, undo, view
+from naestro_acp.views import own_run_of, undo, view
 
 QUEUED = "Queued: this starts when the turn before it has ended."
 TARGETED = ("explain", "test")
@@ -106,7 +106,8 @@ class Turns:
             ticket.run = run
             ticket.begun.set()
             outlet = Outlet(self._conn, session.id)
-            self._lent(session, outlet).adopt(run)
+            if session.stands_in((await self._client.get(run)).workspace):
+                self._lent(session, outlet).adopt(run)
             await self._to_end(ticket, outlet, session, run)
 
     def close(self, session_id: str) -> None:
@@ -188,7 +189,7 @@ class Turns:
 
     async def _resume(self, ticket: Ticket, session: Session, outlet: Outlet, name: str) -> str:
         """Go on with a run, or join the one that works already."""
-        info = await run_of(self._client, session, name)
+        info = await own_run_of(self._client, session, name)
         lent = self._lent(session, outlet)
         with anyio.CancelScope(shield=True):
             if info.status in (RunStatus.RUNNING, RunStatus.WAITING):

@@ -49,9 +49,20 @@ async def run_of(client: Client, session: Session, name: str) -> RunInfo:
     raise InputError("There is no run yet in this workspace.", hint="Ask something first.")
 
 
+async def own_run_of(client: Client, session: Session, name: str) -> RunInfo:
+    """As `run_of`, for what reads or changes files: raises `InputError` for a run of another workspace."""
+    info = await run_of(client, session, name)
+    if not session.stands_in(info.workspace):
+        raise InputError(
+            f"The run {info.id} works in {info.workspace}, where this session does not stand.",
+            hint="Open a session in that folder.",
+        )
+    return info
+
+
 async def undo(client: Client, outlet: Outlet, session: Session, name: str) -> str:
     """Take back the change that a run applied; the text that was said."""
-    info = await run_of(client, session, name)
+    info = await own_run_of(client, session, name)
     paths = await client.undo(info.id, by="acp")
     text = f"Taken back: {', '.join(f'`{path}`' for path in paths)} as before the run {info.id}."
     await outlet.say(text)
