@@ -1,10 +1,13 @@
-// An ACP client made of the official TypeScript SDK, led line by line by `tests/acp/typescript.py`.
+// An ACP client made of the official TypeScript SDK, led line by line by `tests/acp/process/typescript.py`.
 //
 // node client.mjs COMMAND ARGUMENT...: starts the agent, speaks the protocol through the SDK, and talks JSON lines
-// with whoever leads it. In: {"id", "request", "params", "abortable"}, {"abort": ID}, {"notify", "params"},
-// {"answer": ASK, "result" | "error"}, {"raw": TEXT} (bytes to the agent as they are); its end is the agent's. Out: {"id", "result" | "error"}, {"update"}, {"notification", "params"}, {"ask": N, "method",
-// "params"}, {"invalid": WHAT, "of"} for what the SDK's own schemas refuse, {"wire": "in" | "out", "line"} for each
-// message as it went over the wire, {"stderr": TEXT}, {"closed": CODE, "signal"}. It holds no scenario of its own.
+// with whoever leads it; the end of its input is the end of the agent's.
+// In: {"id", "request", "params", "abortable"}, {"abort": ID}, {"notify", "params"}, {"answer": ASK, "result" |
+// "error"}, {"raw": TEXT} (bytes to the agent as they are).
+// Out: {"started": PID}, {"id", "result" | "error"}, {"update"}, {"notification", "params"}, {"ask": N, "method",
+// "params"}, {"withdrawn": N}, {"invalid": WHAT, "of"} for what the SDK's own schemas refuse, {"wire": "in" | "out",
+// "line"} for each message as it went over the wire, {"stderr": TEXT}, {"closed": CODE, "signal"}.
+// It holds no scenario of its own.
 
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
