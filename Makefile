@@ -49,4 +49,4 @@ docs: $(STAMP) ## write the reference pages from the code and build the site
 	@$(BIN)/python tools/docs.py build
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) site dist build .cache coverage.xml htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) tests/acp/node/node_modules site dist build .cache coverage.xml htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis
