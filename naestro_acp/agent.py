@@ -7,6 +7,7 @@ but the order in which these are asked.
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import anyio
 from acp.exceptions import RequestError
@@ -42,7 +43,7 @@ class NaestroAgent:
         self._client = client
         self._editor = editor
         self._sessions = Sessions(client.documents)
-        self._order: dict[str, anyio.Lock] = {}
+        self._order: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
         """For each session, its prompts and cancellations in the order in which they came."""
 
     # -- the connection
@@ -189,7 +190,6 @@ class NaestroAgent:
     async def _let_go(self, session_id: str) -> None:
         await self._turns.cancel(session_id)
         self._turns.close(session_id)
-        self._order.pop(session_id, None)
 
     def _in_order(self, session_id: str) -> anyio.Lock:
         return self._order.setdefault(session_id, anyio.Lock())

@@ -20,6 +20,9 @@ from naestro_acp.lines import BadLine, LineReader, parse_message
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """A longer line is skipped: no prompt has a reason to be larger, and the daemon serves others, too."""
 
+OPEN_REQUESTS_MAX = 1024
+"""Requests that may wait for their answers; more are refused, so that a client that never reads fills no memory."""
+
 QUEUE_LINES = 64
 """Lines that may wait for a client that reads slowly; beyond them senders wait."""
 
@@ -41,26 +44,26 @@ class LineTransport:
         self._lines = LineReader(stream, max_line_bytes)
         self._outbox, self._waiting = anyio.create_memory_object_stream[bytes](QUEUE_LINES)
         self._is_written = anyio.Event()
+        self._open_requests = 0
 
     async def receive(self) -> dict[str, Json] | None:
         """The next message; None when the client has gone. Lines that hold none are answered and passed over."""
         while True:
             try:
                 line = await self._lines.next()
-                return None if line is None else parse_message(line)
+                return None if line is None else self._admitted(parse_message(line))
             except BadLine as fault:
                 answer = {"jsonrpc": "2.0", "id": fault.request_id, "error": error_object(fault.error)}
             try:
-                await self.send(answer)
+                await self._queue(answer)
             except ConnectionError:
                 return None
 
     async def send(self, message: Mapping[str, Json]) -> None:
         """Queue one message; waits while the client does not read. Raises `ConnectionError` when it has gone."""
-        try:
-            await self._outbox.send(_line_of(message))
-        except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
-            raise ConnectionError("The client has gone.") from error
+        await self._queue(message)
+        if "method" not in message and "id" in message:
+            self._open_requests -= 1
 
     async def run_writer(self) -> None:
         """Write what is sent, until the transport is closed or the client gone."""
@@ -80,6 +83,22 @@ class LineTransport:
             await self._is_written.wait()
         self._waiting.close()
         await self._stream.aclose()
+
+    def _admitted(self, message: dict[str, Json]) -> dict[str, Json]:
+        """`message`; raises `BadLine` for a request when too many of them are open."""
+        if "method" in message and "id" in message:
+            if self._open_requests >= OPEN_REQUESTS_MAX:
+                hint: dict[str, Json] = {"hint": "Read the answers, and send fewer requests at once."}
+                error = RequestError(-32603, f"More than {OPEN_REQUESTS_MAX} requests are open.", hint)
+                raise BadLine(error, message["id"])
+            self._open_requests += 1
+        return message
+
+    async def _queue(self, message: Mapping[str, Json]) -> None:
+        try:
+            await self._outbox.send(_line_of(message))
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
+            raise ConnectionError("The client has gone.") from error
 
     def _with_waiting(self, line: bytes) -> bytes:
         """`line`, and the lines behind it that wait already."""

@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from naestro_acp.transport import QUEUE_LINES, LineTransport
+from naestro_acp.transport import OPEN_REQUESTS_MAX, QUEUE_LINES, LineTransport
 from tests.acp.wire import WAIT_S, Wire, socket_pair
 
 pytestmark = pytest.mark.anyio
@@ -125,3 +125,31 @@ async def test_whatever_is_sent_leaves_as_json(sent: dict[str, Any], received: d
 
 async def _send(transport: LineTransport, message: dict[str, Any]) -> None:
     await transport.send(message)
+
+
+async def test_a_request_beyond_many_open_ones_is_refused_until_one_is_answered() -> None:
+    async with socket_pair() as (ours, theirs), anyio.create_task_group() as tasks:
+        transport, wire = LineTransport(ours), Wire(theirs)
+        tasks.start_soon(transport.run_writer)
+
+        async def ask(first: int, count: int) -> None:
+            for number in range(first, first + count):
+                await wire.send({"jsonrpc": "2.0", "id": number, "method": "x"})
+            await wire.send({"jsonrpc": "2.0", "method": "end"})
+
+        async def received() -> list[Any]:
+            ids: list[Any] = []
+            with anyio.fail_after(WAIT_S):
+                while (message := await transport.receive() or {})["method"] != "end":
+                    ids.append(message["id"])
+            return ids
+
+        tasks.start_soon(ask, 0, OPEN_REQUESTS_MAX + 2)
+        assert await received() == list(range(OPEN_REQUESTS_MAX))
+        refused = [await wire.receive() for _ in range(2)]
+        assert [one["id"] for one in refused] == [OPEN_REQUESTS_MAX, OPEN_REQUESTS_MAX + 1]
+        assert "requests are open" in refused[0]["error"]["message"]
+        await transport.send({"jsonrpc": "2.0", "id": 7, "result": None})
+        tasks.start_soon(ask, 5000, 2)
+        assert await received() == [5000]
+        await transport.close()
