@@ -137,15 +137,14 @@ def _home_of_user() -> str:
 
 
 def _runtime_folder(home: str) -> str:
-    """A short path for the sockets of a home whose own path is too long for one."""
+    """A short path for the sockets of a home whose own path is too long for one.
+
+    It depends on the user and the home alone: a terminal at a desktop and one over SSH differ in XDG_RUNTIME_DIR, and
+    must find the same daemon.
+    """
     import hashlib
 
     digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:HASH_DIGITS]
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if os.path.isabs(runtime):
-        folder = os.path.join(runtime, f"naestro-{digest}")
-        if len(os.fsencode(folder)) + len("/relay.sock") <= SOCKET_PATH_MAX_BYTES:
-            return folder
     return f"/tmp/naestro-{os.getuid()}-{digest}"  # noqa: S108 - made for its owner alone, which is checked
 
 
