@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import anyio
@@ -234,10 +235,7 @@ async def test_garbage_passes_and_does_not_end_the_relay(stage: Stage) -> None:
 
 
 async def test_sockets_with_a_long_path_lie_in_the_runtime_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "runtime"
-    folder.mkdir(mode=0o700)
     stage = Stage(tmp_path, tmp_path / ("h" * 100))
-    stage.env["XDG_RUNTIME_DIR"] = "/nonexistent" + "x" * 100
     try:
         editor = await (await stage.editor()).open()
         assert editor.daemon == stage.pid
@@ -246,6 +244,14 @@ async def test_sockets_with_a_long_path_lie_in_the_runtime_folder(tmp_path: Path
         assert (code, json.loads(out)["pid"]) == (0, stage.pid)
     finally:
         await stage.close()
+
+
+async def test_a_failed_start_from_before_the_clock_was_set_back_keeps_nobody_out(stage: Stage) -> None:
+    stage.places.make()
+    memo = Path(stage.places.start_lock)
+    memo.write_text('{"error": "It failed an hour ago.", "hint": "None."}')
+    os.utime(memo, (time.time() + 3600, time.time() + 3600))
+    assert (await (await stage.editor()).open()).daemon == stage.pid
 
 
 async def test_a_home_that_cannot_be_made_is_told_to_the_editor_and_to_the_person(tmp_path: Path) -> None:

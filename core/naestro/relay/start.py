@@ -215,7 +215,8 @@ def _start(places: Places, memo: int, patience: Patience, times: "tuple[float, f
     """Start a daemon and wait until it is ready; `memo`, the lock's file, tells those who wait why it failed."""
     began, deadline = times
     found = os.fstat(memo)
-    if found.st_size and found.st_mtime >= began:
+    # A failure from the future is one from before the clock was set back.
+    if found.st_size and began <= found.st_mtime <= time.time():
         raise _refused(_fields(os.pread(memo, REPLY_MAX_BYTES, 0)), is_final=False)
     os.ftruncate(memo, 0)
     answer = _fields(_spawned(places, patience, deadline))
