@@ -21,6 +21,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from tests.acp.process.node import CLIENT, node
 from tests.acp.process.stage import AGENT, Stage
 
+LOOK_S = 0.05
 WAIT_S = 60.0
 """How long anything may take on a machine with other work."""
 LINE_MAX_BYTES = 1 << 28
@@ -244,10 +245,15 @@ class TypeScriptClient:
         return list(dict.fromkeys(named))
 
     async def until(self, is_so: Callable[[], object], within_s: float = WAIT_S) -> None:
-        """Wait until `is_so()`, looked at after each record; raises `TimeoutError`."""
+        """Wait until `is_so()`; raises `TimeoutError`.
+
+        Looked at after each record, and now and then: what a record leads to here, such as a person's being asked, comes
+        behind it.
+        """
         with anyio.fail_after(within_s):
             while not is_so():
-                await self._changed.wait()
+                with anyio.move_on_after(LOOK_S):
+                    await self._changed.wait()
 
     def check(self) -> None:
         """Nothing but protocol was said, all of it as the SDK's schemas want it."""
