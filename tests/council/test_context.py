@@ -94,6 +94,17 @@ class TestRetrieving:
             assert not {"hidden.py", ".env"} & set(context.paths)
             assert "hush" not in scripted_server.chats[0].last
 
+    @pytest.mark.parametrize("name", [f"{'a' * 300}.py", f"b/{'c' * 300}"])
+    async def test_a_name_that_no_file_can_have_is_no_defect(
+        self, tmp_path: Path, scripted_server: ScriptedServer, name: str
+    ) -> None:
+        async with desk_in(tmp_path, ONE, scripted_server.base_url) as desk:
+            done = await desk.run("orchestrate", text=f"What are {name} and calc.py?")
+            assert done.steps["retrieve"] == "finished"
+            done = await desk.run("explain", text="Explain it", files=[name])
+            assert done.history.fault is not None
+            assert done.history.fault.code != "internal"
+
     async def test_a_named_file_that_is_not_there_is_no_error_when_it_may_be_made(
         self, tmp_path: Path, scripted_server: ScriptedServer
     ) -> None:

@@ -210,12 +210,11 @@ def named_files(workspace: Workspace, task: Task, must_exist: bool) -> Iterator[
 
 def _read_named(workspace: Workspace, rules: Ignores, path: str, is_needed: bool) -> list[TextFile]:
     try:
-        found = workspace.resolve(path)
-        if found.is_dir():
+        if workspace.is_folder(path):
             return (
                 _read_folder(workspace, rules, workspace.relative(path)) if is_needed or "/" in path else []
             )
-        if not (is_needed or _is_path(path) or found.exists()):
+        if not (is_needed or _is_path(path) or workspace.is_there(path)):
             return []  # an editor is not asked for each word that might be a file which was never saved
         return [workspace.read(path, rules)]
     except MissingFile:
