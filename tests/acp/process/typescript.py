@@ -247,8 +247,8 @@ class TypeScriptClient:
     async def until(self, is_so: Callable[[], object], within_s: float = WAIT_S) -> None:
         """Wait until `is_so()`; raises `TimeoutError`.
 
-        Looked at after each record, and now and then: what a record leads to here, such as a person's being asked, comes
-        behind it.
+        Looked at after each record, and now and then: what a record leads to here, such as a question to a person,
+        comes behind it.
         """
         with anyio.fail_after(within_s):
             while not is_so():
