@@ -32,6 +32,7 @@ from naestro_acp.sdk_gaps import connect
 from naestro_acp.transport import LineTransport
 from tests.support.cli import CONFIG
 
+LOOK_S = 0.05
 WAIT_S = 30.0
 """No wait in a test takes longer."""
 SOURCE = '''"""Adds."""
@@ -94,10 +95,11 @@ class Person:
         self.changed = anyio.Event()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until `condition` holds."""
+        """Wait until `condition` holds; looked at after each call of the SDK, and now and then for what is no call."""
         with anyio.fail_after(WAIT_S):
             while not condition():
-                await self.changed.wait()
+                with anyio.move_on_after(LOOK_S):
+                    await self.changed.wait()
 
     # -- what the SDK calls
 
