@@ -111,7 +111,9 @@ def clean_environment(stand: Stand | None = None) -> dict[str, str]:
         and name != "PYTHONDONTWRITEBYTECODE"
     }
     kept["NAESTRO_CACHE"] = str(cache())
-    kept["NAESTRO_IN_PROCESS"] = "1"  # what is measured is the command itself; the daemon has benchmarks of its own
+    kept["NAESTRO_IN_PROCESS"] = (
+        "1"  # what is measured is the command itself; the daemon has benchmarks of its own
+    )
     return kept | ({"NAESTRO_HOME": str(stand.home)} if stand else {})
 
 
