@@ -235,7 +235,8 @@ class DaemonSettings(Section):
     idle_stop_s: float = Field(default=1_800, ge=0)
     """Seconds without a connection, a request or a run after which it ends; 0: never."""
     drain_s: float = Field(default=10, ge=0, le=3_600)
-    """Seconds that runs get to finish when it is told to end; what still works then goes on in the next one."""
+    """Seconds that runs get to finish when a daemon of another version takes its place; what still works
+    then goes on in that one."""
 
 
 class ModelSettings(Section):

@@ -155,10 +155,10 @@ class Listener:
                 else:  # pragma: no cover - needs a second user
                     log.warning("Another user's process tried to connect.")
             except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream):
-                log.info("A %s connection broke.", connection.protocol or "new")
+                log.info("A connection (%s) broke.", connection.protocol or "new")
             except Exception:
                 # A connection's boundary: what went wrong in it is of no concern to the others.
-                log.exception("A %s connection ended by a fault.", connection.protocol or "new")
+                log.exception("A connection (%s) ended by a fault.", connection.protocol or "new")
                 await _apologize(connection)
             finally:
                 self._open.discard(connection)

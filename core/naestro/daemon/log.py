@@ -19,7 +19,7 @@ SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "A
 """Parts of the names of variables that hold what nobody else should see."""
 SECRET_LENGTH_MIN = 8
 """A shorter value stands in too many lines by chance, and protects nothing."""
-TALKATIVE = ("uvicorn", "uvicorn.error", "asyncio", "httpx2", "httpcore2", "mcp", "acp")
+TALKATIVE = ("uvicorn", "uvicorn.error", "httpx2", "httpcore2", "mcp", "acp")
 
 
 class Plain(logging.Formatter):
@@ -71,5 +71,7 @@ def open_log(path: Path) -> Plain:
     root.setLevel(logging.INFO)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns of each write to a client that has gone, hundreds of them where a stream was left.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)
     return plain

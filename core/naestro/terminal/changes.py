@@ -106,7 +106,7 @@ async def replay_recorded(run: str, speed: float | None, watch: Watch) -> int:
         if result is not None and not watch.is_json:
             from naestro.terminal.result import show_result
 
-            show_result(reader.artifact(result), info.task)
+            show_result(reader.artifact(result), info.task, info.id)
     return Exit.OK
 
 

@@ -20,15 +20,15 @@ class _Given(msgspec.Struct):
     name: str
 
 
-def show_result(recorded: bytes, task: Mapping[str, Json]) -> None:
-    """Print the recorded result of `task` on stdout: drawn in a terminal, as plain text elsewhere."""
+def show_result(recorded: bytes, task: Mapping[str, Json], run: str) -> None:
+    """Print the recorded result of `run` and its `task` on stdout: drawn in a terminal, as plain text elsewhere."""
     result = msgspec.json.decode(recorded, type=CouncilResult)
     names = given_names(task)
     console = Console()
     if not console.is_terminal:
-        print("\n".join(plain_lines(result, names)))
+        print("\n".join(plain_lines(result, names, run)))
         return
-    for part in _parts(result, names):
+    for part in _parts(result, names, run):
         console.print(part)
 
 
@@ -44,7 +44,7 @@ def given_names(task: Mapping[str, Json]) -> str:
     return ", ".join(f"propose.{number} is {printable(one.name)}" for number, one in enumerate(given, 1))
 
 
-def plain_lines(result: CouncilResult, names: str = "") -> Iterator[str]:
+def plain_lines(result: CouncilResult, names: str = "", run: str = "last") -> Iterator[str]:
     """The result as lines of plain text."""
     for warning in result.warnings:
         yield f"! {printable(warning)}"
@@ -53,10 +53,10 @@ def plain_lines(result: CouncilResult, names: str = "") -> Iterator[str]:
         yield ""
         yield visible(result.patch)
     yield ""
-    yield from _footer(result, names)
+    yield from _footer(result, names, run)
 
 
-def _parts(result: CouncilResult, names: str) -> Iterator[RenderableType]:
+def _parts(result: CouncilResult, names: str, run: str) -> Iterator[RenderableType]:
     for warning in result.warnings:
         yield Text(f"! {printable(warning)}", style="yellow")
     yield Text()
@@ -65,10 +65,10 @@ def _parts(result: CouncilResult, names: str) -> Iterator[RenderableType]:
         yield Text()
         yield Syntax(visible(result.patch), "diff", background_color="default")
     yield Text()
-    yield Text("\n".join(_footer(result, names)), style="dim")
+    yield Text("\n".join(_footer(result, names, run)), style="dim")
 
 
-def _footer(result: CouncilResult, names: str) -> Iterator[str]:
+def _footer(result: CouncilResult, names: str, run: str) -> Iterator[str]:
     if result.citations:
         yield "cites " + ", ".join(f"{c.path}:{c.start}-{c.end}" for c in result.citations)
     if result.citations_removed:
@@ -87,7 +87,7 @@ def _footer(result: CouncilResult, names: str) -> Iterator[str]:
         yield f"  dissent of {voice.source} for {voice.candidate}: {' '.join(printable(voice.text).split())[:200]}"
     if result.patch:
         yield (
-            "the patch was applied; `naestro undo` takes it back"
+            f"the patch was applied; `naestro undo {run}` takes it back"
             if result.is_applied
             else "the patch was not applied"
         )

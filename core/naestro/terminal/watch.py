@@ -266,7 +266,7 @@ async def _end_finished(client: Client, info: RunInfo, watch: Watch) -> int:
     finished = next(event.data for event in reversed(events) if isinstance(event.data, RunFinished))
     result = await client.artifact(finished.result)
     if not watch.is_json:
-        show_result(result, info.task)
+        show_result(result, info.task, info.id)
         _say(f"`naestro trace {info.id}` shows how it came to that.")
     history = History.of(events)
     is_wanted = any(one.kind == "approve" and one.answer == "yes" for one in history.interrupts.values())
