@@ -425,13 +425,12 @@ async def test_a_prompt_can_be_steered_while_it_works(
         session = (await client.new(workspace))["sessionId"]
         prompt = await client.ask_prompt(session, QUESTION)
         await answering.until(lambda: bool(answering.chats), 60)
-        steering = await client.ask(
+        answering.when(proposes, "It adds (calc.py:4-6).")
+        steering = await client.request(
             "_session/steering", sessionId=session, prompt=[{"type": "text", "text": "Only in one word."}]
         )
-        answering.when(proposes, "It adds (calc.py:4-6).")
+        assert steering["outcome"] == "injected"
         answering.release()
-        await client.until(lambda: steering.is_answered)
-        assert steering.error is None
         assert (await prompt.answer())["stopReason"] == "end_turn"
         await answering.until(lambda: any("Only in one word." in chat.last for chat in answering.chats), 60)
 
