@@ -5,9 +5,8 @@ Pure; the bars come from the client's `waterfall`. `views` above sends it.
 
 from collections.abc import Sequence
 
-from naestro.client.api import Bar, Waterfall, waterfall
+from naestro.client.api import Bar, Waterfall, seconds, usage_words, waterfall
 from naestro.types import Event, RunInfo, RunStatus
-from naestro_acp.words import seconds, usage_words
 
 BAR_WIDTH = 20
 SIGNS = {"open": "○", "running": "●", "finished": "✓", "failed": "✗", "dropped": "✗", "interrupted": "◐"}

@@ -4,7 +4,7 @@ from typing import cast
 
 import msgspec
 
-from naestro.types import Json, Usage
+from naestro.types import Json
 
 TEXT_CHARS_MAX = 4000
 """Of one text in a tool call: a screen or two; the trace has all of it."""
@@ -12,27 +12,6 @@ ITEMS_MAX = 40
 """Of one list in raw output."""
 RAW_BYTES_MAX = 32_768
 """Of one raw input or output."""
-
-
-def seconds(duration_ms: float) -> str:
-    """A duration for people: `0.08 s`, `12.4 s`, `3 min 5 s`."""
-    if duration_ms < 1000:
-        return f"{duration_ms / 1000:.2f} s"
-    if duration_ms < 60_000:
-        return f"{duration_ms / 1000:.1f} s"
-    return f"{int(duration_ms // 60_000)} min {int(duration_ms % 60_000 // 1000)} s"
-
-
-def usage_words(usage: Usage) -> str:
-    """Tokens in short: `812 + 143 tokens, 700 cached`; empty where nothing was generated."""
-    if not usage.prompt_tokens and not usage.completion_tokens:
-        return ""
-    words = f"{usage.prompt_tokens} + {usage.completion_tokens} tokens"
-    if usage.cached_tokens:
-        words += f", {usage.cached_tokens} cached"
-    if usage.cost_usd:
-        words += f", ${usage.cost_usd:.4f}"
-    return words
 
 
 def size(size_bytes: float) -> str:

@@ -1,11 +1,12 @@
 """The pure views that make up the projection: plan, thoughts, steps, answer, small words."""
 
+from naestro.client.api import seconds, usage_words
 from naestro.types import StepKind, Usage
 from naestro_acp.answer import Citation, Result, Verdict, Voice, answer_text, linked, read_result
 from naestro_acp.plan import Plan
 from naestro_acp.steps import Finding, Output, read_output, shown, title_of
 from naestro_acp.thoughts import Thoughts
-from naestro_acp.words import RAW_BYTES_MAX, TEXT_CHARS_MAX, cut, raw_json, seconds, size, usage_words
+from naestro_acp.words import RAW_BYTES_MAX, TEXT_CHARS_MAX, cut, raw_json, size
 
 
 def stages(plan: Plan) -> list[tuple[str, str]]:

@@ -1,10 +1,10 @@
 """The waterfall: bars on one axis, made of events alone."""
 
 from naestro.runs.records import StepState
-from naestro.runs.waterfall import waterfall
+from naestro.runs.waterfall import seconds, usage_words, waterfall
 from naestro.terminal.chart import BAR_WIDTH, bar_text
 from naestro.terminal.picture import svg
-from naestro.terminal.plain import describe, seconds, usage_words
+from naestro.terminal.plain import describe
 from naestro.types import (
     CallFinished,
     CallStarted,

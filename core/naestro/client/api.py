@@ -10,7 +10,7 @@ from typing import Protocol
 
 from naestro.policy.editor import Editor, TerminalOutcome
 from naestro.runs.replay import Difference
-from naestro.runs.waterfall import Bar, Waterfall, waterfall
+from naestro.runs.waterfall import Bar, Waterfall, seconds, usage_words, waterfall
 from naestro.types import Delta, Digest, Event, Json, Origin, RunInfo, Value
 
 __all__ = [
@@ -27,6 +27,8 @@ __all__ = [
     "PullProgress",
     "TerminalOutcome",
     "Waterfall",
+    "seconds",
+    "usage_words",
     "waterfall",
 ]
 

@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from naestro.runs.records import StepState
-from naestro.runs.waterfall import Bar, Waterfall, waterfall
-from naestro.terminal.plain import PIPE_WIDTH, seconds, usage_words
+from naestro.runs.waterfall import Bar, Waterfall, seconds, usage_words, waterfall
+from naestro.terminal.plain import PIPE_WIDTH
 from naestro.terminal.text import one_line
 from naestro.types import Event, RunInfo, RunStatus
 

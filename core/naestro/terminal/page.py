@@ -13,10 +13,9 @@ from naestro.council.execute import Evidence
 from naestro.council.verdict import CERTAINTY_TEXT, CouncilResult, Finding
 from naestro.runs.history import History
 from naestro.runs.records import CallRecord, RevisionRecord, StepRecord
-from naestro.runs.waterfall import Waterfall, waterfall
+from naestro.runs.waterfall import Waterfall, seconds, usage_words, waterfall
 from naestro.terminal.page_style import STYLE
 from naestro.terminal.picture import svg
-from naestro.terminal.plain import seconds, usage_words
 from naestro.terminal.text import readable
 from naestro.types import Digest, Event, RunInfo, RunStatus
 

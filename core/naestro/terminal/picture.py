@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from html import escape
 
-from naestro.runs.waterfall import Bar, Waterfall
-from naestro.terminal.plain import seconds
+from naestro.runs.waterfall import Bar, Waterfall, seconds
 
 WIDTH = 960
 LABEL_WIDTH = 290

@@ -4,8 +4,9 @@ import sys
 from typing import TYPE_CHECKING, Protocol
 
 from naestro import types
+from naestro.runs.waterfall import seconds, usage_words
 from naestro.terminal.text import printable
-from naestro.types import Delta, Event, EventData, Usage, encode
+from naestro.types import Delta, Event, EventData, encode
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,27 +85,6 @@ def wide_console() -> "Console":
 def print_json(value: object) -> None:
     """Print `value` as one line of JSON."""
     print(encode(value).decode())
-
-
-def usage_words(usage: Usage) -> str:
-    """Tokens in short: `812 + 143 tokens, 700 cached`; empty where nothing was generated."""
-    if not usage.prompt_tokens and not usage.completion_tokens:
-        return ""
-    words = f"{usage.prompt_tokens} + {usage.completion_tokens} tokens"
-    if usage.cached_tokens:
-        words += f", {usage.cached_tokens} cached"
-    if usage.cost_usd:
-        words += f", ${usage.cost_usd:.4f}"
-    return words
-
-
-def seconds(duration_ms: float) -> str:
-    """A duration for people: `0.08 s`, `12.4 s`, `3 min 5 s`."""
-    if duration_ms < 1000:
-        return f"{duration_ms / 1000:.2f} s"
-    if duration_ms < 60_000:
-        return f"{duration_ms / 1000:.1f} s"
-    return f"{int(duration_ms // 60_000)} min {int(duration_ms % 60_000 // 1000)} s"
 
 
 def _run_words(data: EventData) -> str | None:

@@ -6,7 +6,7 @@ from rich.console import Group
 from rich.text import Text
 
 from naestro.runs.records import AttemptRecord, CallRecord, RevisionRecord, StepRecord
-from naestro.terminal.plain import seconds, usage_words
+from naestro.runs.waterfall import seconds, usage_words
 from naestro.terminal.text import printable, readable
 from naestro.types import Digest
 

@@ -6,9 +6,10 @@ from rich.table import Table
 from rich.text import Text
 
 from naestro.config import load_settings
+from naestro.runs.waterfall import usage_words
 from naestro.terminal.connection import open_pruning
 from naestro.terminal.exits import Exit
-from naestro.terminal.plain import print_json, usage_words, wide_console
+from naestro.terminal.plain import print_json, wide_console
 from naestro.terminal.store import open_store
 from naestro.terminal.text import one_line
 from naestro.types import RunInfo, RunStatus
