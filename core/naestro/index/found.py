@@ -1,0 +1,109 @@
+"""What the index answers, as every door shows it. Values only."""
+
+from naestro.types import Value
+
+
+class Found(Value, frozen=True):
+    """A place that a search found."""
+
+    path: str
+    """Relative to the workspace's root, with `/`."""
+    start: int
+    """First line, from 1."""
+    end: int
+    """Last line, inclusive."""
+    score: float
+    """Larger is better; comparable within one search."""
+    why: str
+    """What it was found by, in words: `defines retry_policy; says retry, decide`."""
+    text: str
+    """The lines."""
+    symbol: str = ""
+    kind: str = ""
+    language: str = ""
+
+
+class SearchReply(Value, frozen=True):
+    """The answer to one search."""
+
+    results: list[Found]
+    """The best first."""
+    unseen_files: int = 0
+    """Files that are in the workspace and not in the index yet, as far as is known."""
+    unseen: list[str] = []
+    """The first of them."""
+    is_indexing: bool = False
+    detail: str = ""
+    """What a person should know about this answer, in a sentence: `Searched by words alone: …`; mostly empty."""
+
+
+class Place(Value, frozen=True):
+    """Where a name is defined or used."""
+
+    path: str
+    start: int
+    """First line, from 1."""
+    end: int
+    """Last line, inclusive."""
+    kind: str
+    """`function`, `class`, …; `reference` for a use."""
+    name: str
+    """Qualified where it is a definition."""
+    text: str
+    """The signature of a definition, the line of a use."""
+
+
+class Match(Value, frozen=True):
+    """A line that a regular expression matches."""
+
+    path: str
+    line: int
+    """From 1."""
+    text: str
+    """The line, cut at 500 characters."""
+
+
+class MapReply(Value, frozen=True):
+    """The repository map."""
+
+    text: str
+    tokens: int
+    """About how many tokens the text has."""
+    files: int
+    """How many files it shows."""
+    files_in_all: int
+
+
+class IndexProgress(Value, frozen=True):
+    """How far an index run is."""
+
+    phase: str
+    """`walking`, `parsing`, `writing`, `done`, `failed` or `waiting`."""
+    files: int = 0
+    """Files done."""
+    files_in_all: int = 0
+    chunks: int = 0
+    seconds: float = 0.0
+    """Since it began."""
+    seconds_left: float | None = None
+    detail: str = ""
+
+
+class IndexStatus(Value, frozen=True):
+    """What the index of a workspace holds now."""
+
+    workspace: str
+    files: int
+    chunks: int
+    skipped_files: int
+    """Files that were seen and not taken in: binary, too large, minified, unreadable."""
+    unseen_files: int
+    embedder: str
+    size_bytes: int
+    """On the disk."""
+    is_indexing: bool
+    is_watching: bool
+    updated: str
+    """When the last run ended, ISO 8601; empty where none has."""
+    detail: str = ""
+    """What a person should know: a rebuild, a fallback, warnings."""
