@@ -7,7 +7,7 @@ from naestro.types import Value
 
 
 class Chunk(Value, frozen=True):
-    """Lines of a file that are found as one: a definition, a part of a long one, some short ones, a passage of prose."""
+    """Lines of a file that are found as one: a definition, a part of a long one, some short ones, some prose."""
 
     path: str
     """Relative to the workspace's root, with `/`."""
