@@ -48,6 +48,9 @@ NaestroError
         DaemonUnreachable
         DaemonStartFailed
         DaemonRefused
+    IndexFault
+        IndexDamaged
+        IndexUnavailable
 """
 
 from enum import StrEnum
@@ -383,3 +386,23 @@ class DaemonRefused(DaemonError):
 
     code = "daemon_refused"
     default_hint = "Run `naestro daemon stop`, then the command again."
+
+
+class IndexFault(NaestroError):
+    """The code index of a workspace cannot do what was asked."""
+
+    code = "index"
+    default_hint = "Run `naestro index` to build it anew; until then a search reads the files as they are."
+
+
+class IndexDamaged(IndexFault):
+    """What lies on the disk of an index is not an index, or not a whole one; it is built anew by itself."""
+
+    code = "index_damaged"
+    recovery = Recovery.RETRY
+
+
+class IndexUnavailable(IndexFault):
+    """The index cannot be used here and now: no room on the disk, no right to write, a processor without AVX2."""
+
+    code = "index_unavailable"
