@@ -257,6 +257,35 @@ class ModelSettings(Section):
         return _checked_url(value)
 
 
+class IndexSettings(Section):
+    """The code index of each workspace."""
+
+    automatic: bool = True
+    """The daemon indexes a workspace when it is first used, and follows its changes; `false`: only when asked to,
+    by `naestro index`."""
+    embedder: str = Field(default="static", min_length=1, max_length=1_024)
+    """What finds code by its meaning: `static` (word vectors that come with Naestro), `minilm` (slower; its files are
+    fetched once), `none` (words alone), `server` (see `embedder_url`), or the folder or hub name of a model. Another
+    one makes the index anew."""
+    embedder_url: str = ""
+    """Address up to and with `/v1` of a server that makes embeddings; needed by `server`. It is sent the code."""
+    embedder_model: str = Field(default="", max_length=1_024)
+    """The embedding model's name as that server knows it."""
+    rerank: bool = False
+    """Read the first hundred results again with MiniLM, which orders them better and takes about a second."""
+
+    @field_validator("embedder_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        return _checked_url(value or None) or ""
+
+    @model_validator(mode="after")
+    def _check_server(self) -> Self:
+        if self.embedder == "server" and not self.embedder_url:
+            raise ValueError('embedder = "server" needs embedder_url')
+        return self
+
+
 class Settings(Section):
     """The whole tree."""
 
@@ -280,6 +309,8 @@ class Settings(Section):
     """The process that works on all runs of a user. It reads these when it starts."""
     models: ModelSettings = ModelSettings()
     """Where models come from."""
+    index: IndexSettings = IndexSettings()
+    """The code index of each workspace."""
 
 
 def settings_for_journal(settings: Settings) -> dict[str, object]:

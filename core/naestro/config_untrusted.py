@@ -14,6 +14,7 @@ UNTRUSTED_MAY_SET: tuple[KeyPath, ...] = (
     ("roles", "*", "temperature"),
     ("roles", "*", "max_tokens"),
     ("timeouts", "*"),
+    ("index", "automatic"),
 )
 """Nothing that spends money, sends data out, runs programs or deletes. Two more keys are judged by their value:
 `isolated = true`, and `roles.*.engines` as long as it names models on this machine."""

@@ -318,6 +318,7 @@ async def core_in(folder: Path, base_url: str, patch: pytest.MonkeyPatch) -> Asy
     """A core with settings of its own and the scripted server for every role; the workspace holds one file."""
     patch.setenv("NAESTRO_HOME", str(folder / "home"))
     patch.setenv("NAESTRO_CACHE", str(folder / "cache"))
+    patch.setenv("NAESTRO_INDEX__AUTOMATIC", "false")
     for name in ("home", "workspace"):
         (folder / name).mkdir(exist_ok=True)
     if base_url:

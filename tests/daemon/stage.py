@@ -17,6 +17,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from naestro.relay.places import Places
 from naestro.relay.start import is_locked
+from tests.support.cli import WITHOUT_INDEXING
 from tests.support.processes import until
 
 WAIT_S = 30.0
@@ -37,6 +38,7 @@ class Stage:
             **{name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)},
             "NAESTRO_HOME": str(self.home),
             "NAESTRO_CACHE": str(folder / "cache"),
+            **WITHOUT_INDEXING,
             "PYTHONPATH": str(self.site),
         }
         self.processes: list[Process] = []

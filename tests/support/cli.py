@@ -19,6 +19,8 @@ from naestro.__main__ import main
 from naestro.types import Event, decode_event
 from tests.support.pseudo_terminal import PseudoTerminal
 
+WITHOUT_INDEXING = {"NAESTRO_INDEX__AUTOMATIC": "false"}
+"""No daemon of a test indexes by itself what the test does not ask it to; the index's own tests switch it on."""
 TIMEOUT_S = 60.0
 LEFT_OUT = ("NAESTRO_", "PYTHONDONTWRITEBYTECODE")
 """The person's own settings; and what would make each process compile the whole package again."""
@@ -61,6 +63,7 @@ class Cli:
             "HOME": str(folder / "person"),
             "XDG_CONFIG_HOME": str(folder / "person" / ".config"),
             "NAESTRO_IN_PROCESS": "1",
+            **WITHOUT_INDEXING,
             "NO_COLOR": "1",
             "COLUMNS": "140",
         }

@@ -18,7 +18,7 @@ from typing import Self
 
 from naestro.runs.journal import open_reader
 from naestro.types import RunStatus
-from tests.support.cli import CONFIG, LEFT_OUT
+from tests.support.cli import CONFIG, LEFT_OUT, WITHOUT_INDEXING
 from tests.support.processes import POLL_S, running, until
 
 END_S = 20.0
@@ -43,6 +43,7 @@ class Stage:
             **{name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)},
             "NAESTRO_HOME": str(self.home),
             "NAESTRO_CACHE": str(folder / "cache"),
+            **WITHOUT_INDEXING,
             "NO_COLOR": "1",
         }
         self.home.mkdir(parents=True)
