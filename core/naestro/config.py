@@ -97,6 +97,7 @@ __all__ = [
     "home",
     "load_settings",
     "require_available",
+    "set_for_libraries",
     "settings_for_journal",
     "settings_from_journal",
     "unavailable_flags",
@@ -267,6 +268,12 @@ def environment_for_daemon(keys: Iterable[str]) -> dict[str, str]:
     """What of this process's environment counts for a run: settings, flags, and the `keys`, names of variables."""
     wanted = set(keys)
     return {name: value for name, value in os.environ.items() if name in wanted or _path_of_variable(name)}
+
+
+def set_for_libraries(variables: Mapping[str, str]) -> None:
+    """Set `variables` that a native library reads when it loads; what the person has set stays."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
 
 
 def editor() -> str:

@@ -1,0 +1,153 @@
+"""What the store keeps of a chunk, and how that lies in a table.
+
+`store` lies above, `lance` beside. The pins in the table's own metadata say what it was made with: another embedder,
+dimension or layout is another index.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from naestro.index.parsed import Chunk
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+LAYOUT: Final = "1"
+"""Raised with each change of the columns or of what stands in them."""
+CANDIDATE_COLUMNS: Final = ["id", "path", "start", "end", "language", "kind", "symbol", "names", "prepared"]
+CHUNK_COLUMNS: Final = [*CANDIDATE_COLUMNS[1:-1], "scope", "text"]
+_SEPARATOR: Final = "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A chunk as it is written."""
+
+    chunk: Chunk
+    prepared: str
+    """The terms that it is found by, with whitespace between."""
+    vector: "np.ndarray | None"
+    """(dimension,) float32, unit length; None where the index has no embedder, or none yet for this chunk."""
+    hash: str
+    """Of the text that was embedded; see `vectors`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chunk that may answer a question."""
+
+    id: int
+    """For `Store.texts`; stays the same while the chunk does."""
+    path: str
+    start: int
+    """First line, from 1."""
+    end: int
+    """Last line, inclusive."""
+    language: str
+    symbol: str
+    kind: str
+    names: tuple[str, ...]
+    prepared: str
+    vector: "np.ndarray | None"
+    """(dimension,) float32, unit length; None where the chunk has none."""
+    fts_score: float
+    """BM25 as LanceDB computes it, at least 0; 0 where full text did not bring it."""
+    vector_score: float
+    """Cosine with the question's vector, from -1 to 1, also where full text brought it; 0 where one has no vector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What an index was made with."""
+
+    embedder: str
+    dimension: int
+    """0: no vectors."""
+    layout: str = LAYOUT
+
+    def metadata(self) -> dict[str, str]:
+        """As the table keeps it."""
+        return {"embedder": self.embedder, "dimension": str(self.dimension), "layout": self.layout}
+
+    def trouble(self, metadata: Mapping[bytes, bytes] | None) -> str:
+        """Why a table with this `metadata` cannot serve, as a sentence; empty where it can."""
+        found = {key.decode(): value.decode() for key, value in (metadata or {}).items()}
+        if found.get("layout") != self.layout:
+            return "The index was made by another version of Naestro."
+        if (found.get("embedder"), found.get("dimension")) != (self.embedder, str(self.dimension)):
+            return f"The index was made with the embedder {found.get('embedder')}, not with {self.embedder}."
+        return ""
+
+
+def id_of(path: str, start: int, end: int) -> int:
+    """The number of the chunk at these lines: 63 bits, the same everywhere."""
+    digest = blake2b(f"{start}:{end}:{path}".encode(errors="surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def schema_of(pins: Pins) -> "pa.Schema":
+    """The columns of a table with these `pins`."""
+    import pyarrow as pa
+
+    text = pa.string()
+    fields = [
+        pa.field("id", pa.int64()),
+        pa.field("path", text),
+        pa.field("start", pa.int32()),
+        pa.field("end", pa.int32()),
+        *(pa.field(name, text) for name in ("language", "kind", "symbol", "names", "scope", "hash")),
+        pa.field("prepared", text),
+        pa.field("text", text),
+    ]
+    if pins.dimension:
+        fields.append(pa.field("vector", pa.list_(pa.float32(), pins.dimension)))
+    return pa.schema(fields, metadata=pins.metadata())
+
+
+def table_of(rows: Sequence[Row], schema: "pa.Schema", dimension: int) -> "pa.Table":
+    """`rows` as columns of `schema`."""
+    import pyarrow as pa
+
+    chunks = [row.chunk for row in rows]
+    columns: dict[str, object] = {
+        "id": [id_of(chunk.path, chunk.start, chunk.end) for chunk in chunks],
+        "path": [chunk.path for chunk in chunks],
+        "start": [chunk.start for chunk in chunks],
+        "end": [chunk.end for chunk in chunks],
+        "language": [chunk.language for chunk in chunks],
+        "kind": [chunk.kind for chunk in chunks],
+        "symbol": [chunk.symbol for chunk in chunks],
+        "names": [_SEPARATOR.join(chunk.names) for chunk in chunks],
+        "scope": [chunk.scope for chunk in chunks],
+        "hash": [row.hash for row in rows],
+        "prepared": [row.prepared for row in rows],
+        "text": [chunk.text for chunk in chunks],
+    }
+    if dimension:
+        columns["vector"] = _vectors(rows, dimension)
+    return pa.table(columns, schema=schema)
+
+
+def _vectors(rows: Sequence[Row], dimension: int) -> "pa.Array":
+    import numpy as np
+    import pyarrow as pa
+
+    given = [row.vector for row in rows]
+    nothing = np.zeros(dimension, np.float32)
+    flat = np.concatenate([nothing if vector is None else vector for vector in given]) if given else nothing[:0]
+    mask = pa.array([vector is None for vector in given], pa.bool_())
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), dimension, mask=mask)
+
+
+def names_of(column: str) -> list[str]:
+    """The bare names of a chunk, out of their column."""
+    return column.split(_SEPARATOR) if column else []
+
+
+def chunks_of_table(table: "pa.Table") -> list[Chunk]:
+    """The chunks that a `table` of `CHUNK_COLUMNS` holds, in the order of their lines."""
+    rows = sorted(table.select(CHUNK_COLUMNS).to_pylist(), key=lambda row: (row["path"], row["start"], row["end"]))
+    return [Chunk(**{**row, "names": names_of(row["names"])}) for row in rows]

@@ -1,0 +1,120 @@
+"""How often terms occur over all chunks of a workspace: what weighs a rare term more than a common one.
+
+`store` keeps it beside its table, `rank` reads it; `indexing` may count in its workers (`TermCounts`). Terms are kept
+as 64-bit hashes, sorted: 300,000 different terms take 3.6 MB. This module knows no table.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_FILE: Final = "statistics.npz"
+
+
+def hashed(term: str) -> int:
+    """The 64-bit number of `term`, the same in every process and on every machine."""
+    return int.from_bytes(blake2b(term.encode(errors="surrogatepass"), digest_size=8).digest(), "little")
+
+
+@dataclass(frozen=True, slots=True)
+class TermCounts:
+    """Counts over some chunks; those of disjoint sets of chunks add up."""
+
+    chunks: int
+    terms: int
+    """Terms in all, repeated ones counted each time."""
+    hashes: "np.ndarray"
+    """(n,) uint64, ascending, each once."""
+    holding: "np.ndarray"
+    """(n,) uint32: how many of the chunks hold that term."""
+
+    @classmethod
+    def of(cls, prepared: Iterable[str]) -> "TermCounts":
+        """The counts of `prepared`, one text of whitespace-separated terms a chunk."""
+        import numpy as np
+
+        holding: Counter[str] = Counter()
+        chunks = terms = 0
+        for text in prepared:
+            found = text.split()
+            chunks += 1
+            terms += len(found)
+            holding.update(set(found))
+        hashes = np.fromiter(map(hashed, holding), np.uint64, len(holding))
+        counts = np.fromiter(holding.values(), np.uint32, len(holding))
+        order = np.argsort(hashes)
+        return cls(chunks, terms, hashes[order], counts[order])
+
+    @classmethod
+    def sum(cls, parts: "Sequence[TermCounts]") -> "TermCounts":
+        """The counts over all chunks of `parts`."""
+        import numpy as np
+
+        if not parts:
+            return cls(0, 0, np.empty(0, np.uint64), np.empty(0, np.uint32))
+        together = np.concatenate([part.hashes for part in parts])
+        counts = np.concatenate([part.holding for part in parts])
+        order = np.argsort(together, kind="stable")
+        together, counts = together[order], counts[order]
+        starts = np.flatnonzero(np.concatenate(([True], together[1:] != together[:-1])))
+        summed = np.add.reduceat(counts, starts) if len(together) else counts
+        return cls(sum(part.chunks for part in parts), sum(part.terms for part in parts), together[starts], summed)
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What `rank` asks: how many chunks, how long, how many hold a term."""
+
+    counts: TermCounts = field(default_factory=lambda: TermCounts.sum([]))
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks were counted."""
+        return self.counts.chunks
+
+    @property
+    def mean_terms(self) -> float:
+        """How many terms a chunk has on average; 0 where there is no chunk."""
+        return self.counts.terms / self.counts.chunks if self.counts.chunks else 0.0
+
+    def holding(self, term: str) -> int:
+        """How many chunks hold `term`; 0 where none did when it was counted."""
+        import numpy as np
+
+        wanted = np.uint64(hashed(term))
+        at = int(np.searchsorted(self.counts.hashes, wanted))
+        is_there = at < len(self.counts.hashes) and self.counts.hashes[at] == wanted
+        return int(self.counts.holding[at]) if is_there else 0
+
+    def save(self, folder: Path) -> None:
+        """Write it into `folder`, whole or not at all."""
+        import numpy as np
+
+        beside = folder / f"{_FILE}.{os.getpid()}.tmp"
+        with beside.open("wb") as file:
+            np.savez(
+                file,
+                size=np.array([self.counts.chunks, self.counts.terms], np.int64),
+                hashes=self.counts.hashes,
+                holding=self.counts.holding,
+            )
+        beside.replace(folder / _FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Statistics | None":
+        """What `save` wrote into `folder`; None where nothing whole is there."""
+        import numpy as np
+
+        try:
+            with np.load(folder / _FILE, allow_pickle=False) as file:
+                chunks, terms = (int(number) for number in file["size"])
+                return cls(TermCounts(chunks, terms, file["hashes"], file["holding"]))
+        except (OSError, ValueError, KeyError, EOFError):
+            return None
