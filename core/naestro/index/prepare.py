@@ -1,0 +1,95 @@
+"""The words of a chunk and of a question, as full-text search compares them.
+
+An identifier counts as a whole, in lower case and without its underscores, and by its parts: `RetryPolicy` and
+`retry_policy` are both `retrypolicy retry policy`. Words are cut to their stems. `store` keeps what `prepared` gives
+and lets LanceDB split it at the spaces; `rank` counts terms in it. Pure functions over text.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+
+from naestro.index.parsed import Chunk
+from naestro.index.stems import stem
+
+NAME_TIMES = 3
+"""How often a name that the chunk defines is counted, beside its place in the text."""
+SYMBOL_TIMES = 1
+"""How often what the chunk lies in is counted: the class of a method."""
+PATH_TIMES = 2
+"""How often the file's name is counted; a folder's is counted once."""
+TERM_CHARS_MAX = 64
+"""A longer word is a hash or encoded data, nothing that anybody asks for."""
+TERM_COUNT_MAX = 12
+"""A term counts no oftener than that: BM25 is flat by then, and a table of data would fill the index."""
+
+STOP_WORDS = frozenset(
+    """
+    a an and are as at be been but by can could did do does doing for from had has have having he her here him his how
+    i if in into is it its me my no nor not of on or our she should so such than that the their them then there these
+    they this those to too us was we were what when where which while who whom why will with would you your
+    self cls def return returns none true false else elif var let const
+    """.split()  # noqa: SIM905 - a list of quoted words is harder to read
+)
+"""Words that every chunk holds; they are neither stored nor looked for."""
+QUESTION_WORDS = frozenset(
+    """
+    about all also any anything because being code decide decided explain find give happen happens implementation
+    implemented implement just know list located like make makes me need please show some tell used uses using very
+    want way work works
+    """.split()  # noqa: SIM905 - a list of quoted words is harder to read
+)
+"""Words that say how is asked, not what for; a question that holds nothing else keeps them."""
+
+_WORD = re.compile(r"\w+")
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\dA-Za-z_]+")
+_ENDING = re.compile(r"\.\w{1,8}$")
+
+
+def prepared(chunk: Chunk) -> str:
+    """The terms of a chunk, parted by spaces; equal terms stand side by side, as `rank` needs them."""
+    counts: Counter[str] = Counter()
+    for word, count in Counter(_WORD.findall(chunk.text)).items():
+        for term in terms_in(word):
+            counts[term] += count
+    _add(counts, chunk.names, NAME_TIMES)
+    _add(counts, _WORD.findall(f"{chunk.symbol} {chunk.scope}"), SYMBOL_TIMES)
+    folder, _, name = chunk.path.rpartition("/")
+    _add(counts, _WORD.findall(_ENDING.sub("", name)), PATH_TIMES)
+    _add(counts, _WORD.findall(folder), 1)
+    return " ".join([" ".join([term] * min(count, TERM_COUNT_MAX)) for term, count in counts.items()])
+
+
+def query_terms(question: str) -> list[str]:
+    """The terms that a question looks for, in its order, each once."""
+    terms = dict.fromkeys(term for word in _WORD.findall(question) for term in terms_in(word))
+    telling = [term for term in terms if term not in _QUESTION_STEMS]
+    return telling or list(terms)
+
+
+@lru_cache(maxsize=262_144)
+def terms_in(word: str) -> tuple[str, ...]:
+    """The terms of one identifier or word: the whole where it has parts, and the stems of its parts."""
+    if len(word) > TERM_CHARS_MAX:
+        return ()
+    parts = _PART.findall(word)
+    lowered = [part.lower() for part in parts]
+    found = [stem(part) for part in lowered if part not in STOP_WORDS and _tells(part)]
+    if len(parts) > 1:
+        found.append("".join(lowered))
+    return tuple(dict.fromkeys(found))
+
+
+def _tells(part: str) -> bool:
+    """Whether a part says anything: not a single letter or digit."""
+    return len(part) > 1 or not part.isascii()
+
+
+def _add(counts: Counter[str], words: Iterable[str], times: int) -> None:
+    for word in words:
+        for term in terms_in(word):
+            counts[term] += times
+
+
+_QUESTION_STEMS = frozenset(stem(word) for word in QUESTION_WORDS)
