@@ -1,0 +1,136 @@
+"""Grammars, loaded when a file first asks for one: a tree for some bytes, and the query that takes it apart.
+
+Above it stand `parse` and what it uses; below it the grammars that the `semble-grammars` wheel carries, and the
+queries in `syntax/`, one file a language. A tree that takes too long is none. It knows no file.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tree_sitter import Language, Node, Parser, Query
+
+PARSE_S_MAX = 2.0
+"""Seconds for one tree. A file of 1 MB takes 0.3 s; only one that no person wrote takes longer than this."""
+PARSED_BYTES_MAX = 4 * 1024 * 1024
+"""Files above are cut by paragraphs: their tree would take some hundred times their size."""
+MATCHES_MAX = 65_536
+"""Matches that a query may have begun at one time; the oldest are given up then."""
+_SOFT_WORDS = frozenset(
+    "type match case print exec get set of from as async await static record var value field with where when "
+    "default union async module namespace declare abstract override readonly require global target data init "
+    "open internal operator object companion by constructor file property receiver param out inline export "
+    "import using".split()
+)
+"""Words that a grammar takes as its own in some places and that are names in others: the tree tells which."""
+_QUERIES_OF = {"tsx": "typescript", "jsonc": "json", "starlark": "python"}
+"""Languages that share the query of another."""
+
+_log = logging.getLogger(__name__)
+_load = threading.Lock()
+_local = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What is kept of a language for all threads."""
+
+    name: str
+    language: "Language"
+    query: "Query | None"
+    """None where no one wrote a query for the language: its files are cut, without names."""
+    words: frozenset[str]
+    """What the language keeps to itself: `if`, `class`."""
+
+
+@lru_cache(maxsize=None)
+def _grammar(name: str) -> Grammar | None:
+    from semble_grammars import GrammarLoadError, LanguageNotFoundError, UnsupportedPlatformError, get_language
+    from tree_sitter import Query
+
+    try:
+        language = get_language(name)
+    except LanguageNotFoundError:
+        return None
+    except (GrammarLoadError, UnsupportedPlatformError) as error:
+        _log.warning("No grammar for %s: %s. Its files are cut by paragraphs.", name, error)
+        return None
+    words = _words(language)
+    source = _query_text(name)
+    soft = " ".join(f'"{word}"' for word in sorted(words & _SOFT_WORDS))
+    text = f"{source}\n[{soft}] @hidden\n" if soft else source
+    return Grammar(name, language, Query(language, text) if source else None, words - _SOFT_WORDS)
+
+
+def _words(language: "Language") -> frozenset[str]:
+    """The words among the tokens of a language."""
+    kinds = {
+        language.node_kind_for_id(at)
+        for at in range(language.node_kind_count)
+        if language.node_kind_is_visible(at) and not language.node_kind_is_named(at)
+    }
+    return frozenset(kind for kind in kinds if kind and kind.isidentifier())
+
+
+def _query_text(name: str) -> str:
+    file = files("naestro.index") / "syntax" / f"{_QUERIES_OF.get(name, name)}.scm"
+    more = files("naestro.index") / "syntax" / f"{name}.more.scm"
+    text = file.read_text("utf-8") if file.is_file() else ""
+    return text + (more.read_text("utf-8") if more.is_file() else "")
+
+
+def grammar(name: str) -> Grammar | None:
+    """The grammar of a language of `languages`, or None where there is none."""
+    with _load:
+        return _grammar(name)
+
+
+def root_of(known: Grammar, data: bytes) -> "Node | None":
+    """The root of the tree of `data` (UTF-8); None when it is too large or takes longer than PARSE_S_MAX.
+
+    The nodes know no text (`Node.text` must not be asked for): cut it from `data` by their bytes.
+    """
+    if len(data) > PARSED_BYTES_MAX:
+        return None
+    view = memoryview(data)
+    deadline = time.monotonic() + PARSE_S_MAX
+    try:
+        tree = _parser(known).parse(
+            lambda offset, _: view[offset:], progress_callback=lambda _at, _bad: time.monotonic() > deadline
+        )
+    except ValueError:  # what the binding says when the callback stopped it
+        _parsers().pop(known.name, None)
+        return None
+    return tree.root_node
+
+
+def _parsers() -> dict[str, "Parser"]:
+    """The parsers of this thread: one of them must not be used by two at once."""
+    if not hasattr(_local, "parsers"):
+        _local.parsers = {}
+    return _local.parsers
+
+
+def _parser(known: Grammar) -> "Parser":
+    from tree_sitter import Parser
+
+    parsers = _parsers()
+    if known.name not in parsers:
+        parsers[known.name] = Parser(known.language)
+    return parsers[known.name]
+
+
+def captures(known: Grammar, root: "Node") -> dict[str, list["Node"]]:
+    """What the language's query finds in a tree, by the names of its captures; in no certain order."""
+    from tree_sitter import QueryCursor
+
+    if known.query is None:
+        return {}
+    # No callback with a deadline: with one the binding (0.26.0) crashes. The queries hold no repetition, so that
+    # their time grows with the tree's size only.
+    return QueryCursor(known.query, match_limit=MATCHES_MAX).captures(root)
