@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from naestro.index.manifest_file import ManifestDamaged, ManifestFile, Row
-from naestro.index.names import Names
+from naestro.index.manifest_names import Names
 from naestro.index.parsed import Definition, Import
 from naestro.index.walk import Stamp
 from naestro.types import Value
@@ -79,6 +79,11 @@ class Manifest:
     def record(self, path: str) -> FileRecord | None:
         """One file, or None where the index does not know it."""
         return next(map(_record, self._file.rows(f"{_RECORDS} WHERE path = ?", path)), None)
+
+    def holds_below(self, folder: str) -> bool:
+        """Whether the index has a file in that folder or deeper."""
+        question = "SELECT 1 FROM files WHERE path > ? AND path < ? LIMIT 1"
+        return bool(self._file.rows(question, f"{folder}/", f"{folder}0"))  # `0` comes after `/`
 
     def paths(self) -> list[str]:
         """Files that can be found, in the order of the alphabet."""
