@@ -227,8 +227,9 @@ def _joined(members: Sequence[Piece]) -> Piece:
     if len(members) == 1:
         return members[0]
     head = members[0]
-    named = [piece for piece in members if piece.kind != "code"]
+    named = [piece for piece in members if piece.kind not in {"code", "text"}]
     rows = head.first, members[-1].last
-    if len(named) == 1 or (named and named[0].symbol == head.within):
-        return Piece(*rows, named[0].kind, named[0].symbol, named[0].scope, head.within)
+    main = named[0] if named else head
+    if all(piece.symbol.startswith((main.symbol + ".", main.symbol + " > ")) for piece in named[1:]):
+        return Piece(*rows, main.kind, main.symbol, main.scope, head.within)
     return Piece(*rows, "group", head.within, members[-1].scope, head.within)

@@ -93,7 +93,7 @@ def _events(captures: Mapping[str, Sequence["Node"]]) -> Iterator[_Event]:
             continue
         kind = capture.removeprefix("definition.")
         # Of two patterns that take the same node, the one that says more comes first.
-        rank = _NAME_RANK if kind in {"name", "owner"} else 1 if kind == "variable" else 0
+        rank = _NAME_RANK if kind in {"name", "owner"} else 1 if kind in {"variable", "type"} else 0
         for node in nodes:
             number += 1
             yield node.start_byte, -node.end_byte, rank, number, kind, node
@@ -107,7 +107,7 @@ def _spot(node: "Node", kind: str, parent: Spot | None) -> Spot:
 
 
 def _call(spot: Spot, capture: str, node: "Node", data: bytes) -> None:
-    text = data[node.start_byte : node.end_byte].decode("utf-8", "replace").strip("\"'`")
+    text = data[node.start_byte : node.end_byte].decode("utf-8", "replace").strip("\"'`#")
     if capture == "owner":
         spot.owner = spot.owner or text
     elif not spot.name:
@@ -172,7 +172,7 @@ def signature(spot: Spot, data: bytes, first: int) -> str:
         start = line
     text = _BODY.sub(b"", data[start : _opening_end(spot, start, data)])
     said = text[: 4 * SIGNATURE_CHARS_MAX].decode("utf-8", "replace")
-    return _SPACE.sub(" ", said).strip()[:SIGNATURE_CHARS_MAX].rstrip(";, ")
+    return " ".join(said.split())[:SIGNATURE_CHARS_MAX].rstrip(";, ")
 
 
 def _opening_end(spot: Spot, start: int, data: bytes) -> int:

@@ -7,6 +7,7 @@ queries in `syntax/`, one file a language. A tree that takes too long is none. I
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -19,16 +20,23 @@ PARSE_S_MAX = 2.0
 """Seconds for one tree. A file of 1 MB takes 0.3 s; only one that no person wrote takes longer than this."""
 PARSED_BYTES_MAX = 4 * 1024 * 1024
 """Files above are cut by paragraphs: their tree would take some hundred times their size."""
+_UNTIMED_BYTES_MAX = 48 * 1024
+"""Files that even at worst are done in a second; asking for the time costs a tenth."""
 MATCHES_MAX = 65_536
 """Matches that a query may have begun at one time; the oldest are given up then."""
+DECIDING_WORDS = frozenset((b"source", b".", b"require", b"require_relative", b"load", b"import", b"id", b"src"))
+"""What calls a module, or an element of HTML."""
+_DECIDING_BYTES_MAX = 3
+"""Bytes between such a word and what it decides about: a bracket, an equals sign, a quote."""
 _SOFT_WORDS = frozenset(
-    "type match case print exec get set of from as async await static record var value field with where when "
-    "default union async module namespace declare abstract override readonly require global target data init "
-    "open internal operator object companion by constructor file property receiver param out inline export "
-    "import using".split()
+    "type match print exec get set async await record value field union module namespace declare abstract override "
+    "readonly require target data init open operator object companion by constructor file property receiver param "
+    "out of".split()
 )
+_SOFT_IN_SCRIPTS = frozenset("from as static global".split())
 """Words that a grammar takes as its own in some places and that are names in others: the tree tells which."""
-_QUERIES_OF = {"tsx": "typescript", "jsonc": "json", "starlark": "python"}
+_SCRIPTS = frozenset({"javascript", "typescript", "tsx"})
+_QUERIES_OF = {"cpp": "c", "tsx": "typescript", "jsonc": "json", "starlark": "python"}
 """Languages that share the query of another."""
 
 _log = logging.getLogger(__name__)
@@ -62,19 +70,32 @@ def _grammar(name: str) -> Grammar | None:
         return None
     words = _words(language)
     source = _query_text(name)
-    soft = " ".join(f'"{word}"' for word in sorted(words & _SOFT_WORDS))
-    text = f"{source}\n[{soft}] @hidden\n" if soft else source
-    return Grammar(name, language, Query(language, text) if source else None, words - _SOFT_WORDS)
+    soft = words & (_SOFT_WORDS | _SOFT_IN_SCRIPTS if name in _SCRIPTS else _SOFT_WORDS)
+    query = Query(language, source + _hiding(language, soft)) if source else None
+    return Grammar(name, language, query, words - soft)
+
+
+def _hiding(language: "Language", words: Iterable[str]) -> str:
+    """Patterns for the words that a language takes as its own, where it does."""
+    soft = [f'"{word}"' for word in sorted(words)]
+    named = [f"({kind})" for kind in sorted(_kinds(language, is_named=True)) if kind.startswith("keyword_")]
+    return f"\n[{' '.join(soft + named)}] @hidden\n" if soft or named else ""
+
+
+def _kinds(language: "Language", *, is_named: bool) -> set[str]:
+    """What nodes of a language are called; those without a name are its tokens."""
+    kinds = (
+        language.node_kind_for_id(at)
+        for at in range(language.node_kind_count)
+        if language.node_kind_is_visible(at) and language.node_kind_is_named(at) is is_named
+    )
+    return {kind for kind in kinds if kind}
 
 
 def _words(language: "Language") -> frozenset[str]:
     """The words among the tokens of a language."""
-    kinds = {
-        language.node_kind_for_id(at)
-        for at in range(language.node_kind_count)
-        if language.node_kind_is_visible(at) and not language.node_kind_is_named(at)
-    }
-    return frozenset(kind for kind in kinds if kind and kind.isidentifier())
+    kinds = _kinds(language, is_named=False)
+    return frozenset(word for kind in kinds if (word := kind.lstrip("#")).isidentifier())
 
 
 def _query_text(name: str) -> str:
@@ -97,6 +118,8 @@ def root_of(known: Grammar, data: bytes) -> "Node | None":
     """
     if len(data) > PARSED_BYTES_MAX:
         return None
+    if len(data) <= _UNTIMED_BYTES_MAX:
+        return _parser(known).parse(data).root_node
     view = memoryview(data)
     deadline = time.monotonic() + PARSE_S_MAX
     try:
@@ -125,12 +148,31 @@ def _parser(known: Grammar) -> "Parser":
     return parsers[known.name]
 
 
-def captures(known: Grammar, root: "Node") -> dict[str, list["Node"]]:
-    """What the language's query finds in a tree, by the names of its captures; in no certain order."""
+def captures(known: Grammar, root: "Node", data: bytes) -> dict[str, list["Node"]]:
+    """What the language's query finds in the tree of `data`, by the names of its captures; in no certain order.
+
+    A capture `import.maybe` or `name.maybe` counts only behind a `by` that says one of DECIDING_WORDS: predicates
+    over text cannot be asked of a tree that was parsed with a deadline.
+    """
     from tree_sitter import QueryCursor
 
     if known.query is None:
         return {}
     # No callback with a deadline: with one the binding (0.26.0) crashes. The queries hold no repetition, so that
     # their time grows with the tree's size only.
-    return QueryCursor(known.query, match_limit=MATCHES_MAX).captures(root)
+    found = QueryCursor(known.query, match_limit=MATCHES_MAX).captures(root)
+    return _decided(found, data) if "by" in found else found
+
+
+def _decided(found: dict[str, list["Node"]], data: bytes) -> dict[str, list["Node"]]:
+    ends = {node.end_byte for node in found["by"] if data[node.start_byte : node.end_byte] in DECIDING_WORDS}
+    kept: dict[str, list[Node]] = {}
+    for capture, nodes in found.items():
+        is_sure = not capture.endswith(".maybe")
+        certain = [node for node in nodes if is_sure or not ends.isdisjoint(_before(node))]
+        kept.setdefault(capture.removesuffix(".maybe"), []).extend(certain)
+    return kept
+
+
+def _before(node: "Node") -> range:
+    return range(node.start_byte - _DECIDING_BYTES_MAX, node.start_byte)

@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 
 NAME_CHARS_MAX = 120
 """Longer words are data."""
-_NAME = re.compile(r"[^\W\d]\w*(?![\w'\"])")
+_NOT_NAMES = frozenset("self this super void true false null nil None True False".split())
+"""Words that some grammars have as names, and that stand in half of all lines."""
+_NAME = re.compile(r"[^\W\d]\w*")
+_UNQUOTED = re.compile(r"[^\W\d]\w*(?![\w'\"])")
 _NAME_OF = {
+    # The `f` of `f"…"` is no name.
+    "python": _UNQUOTED,
+    "starlark": _UNQUOTED,
     "ruby": re.compile(r"[^\W\d]\w*[?!]?"),
     "clojure": re.compile(r"[^\W\d][\w*+!?<>=-]*"),
     "scheme": re.compile(r"[^\W\d][\w*+!?<>=-]*"),
@@ -35,7 +41,7 @@ def references_of(data: bytes, hidden: Iterable["Node"], words: Set[str], langua
                 found[name] = [row]
             elif lines[-1] != row:
                 lines.append(row)
-    for word in words:
+    for word in words | _NOT_NAMES:
         found.pop(word, None)
     return {name: lines for name, lines in found.items() if len(name) <= NAME_CHARS_MAX}
 

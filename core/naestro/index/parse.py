@@ -4,6 +4,7 @@ The way from bytes to a `ParsedFile` is one function here; each stage is a modul
 bytes give a result in bounded time, at worst paragraphs. It opens no file and knows no index.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from naestro.policy.text import BinaryContent, decode
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+_SPACE = re.compile(r"\s+")
 LINE_CHARS_MAX = 4 * CHUNK_CHARS_MAX
 """What a chunk keeps of a line: nobody reads on."""
 NAMELESS = frozenset({"json", "jsonc", "json5", "yaml", "toml", "ini", "properties", "html", "css", "scss", "xml"})
@@ -45,6 +47,8 @@ def parse_file(path: str, data: bytes | str, language: str = "") -> ParsedFile:
 
 def text_of(path: str, data: bytes | str) -> str:
     r"""The text as `TextFile` has it; what is no text is read as Latin-1, and what UTF-8 cannot say is replaced."""
+    if isinstance(data, bytes) and data.isascii() and b"\r" not in data:
+        return data.decode("ascii")
     if isinstance(data, str):
         text = data.removeprefix("\ufeff").replace("\r\n", "\n")
     else:
@@ -52,7 +56,7 @@ def text_of(path: str, data: bytes | str) -> str:
             text = decode(path, data, 0).text
         except BinaryContent:
             text = data.decode("latin-1").replace("\r\n", "\n")
-    return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _lines(text: str) -> list[str]:
@@ -86,7 +90,7 @@ def _prose(path: str, language: str, lines: Lines) -> ParsedFile:
 
 
 def _code(path: str, known: Grammar, lines: Lines, raw: bytes, root: "Node") -> ParsedFile:
-    found = captures(known, root)
+    found = captures(known, root, raw)
     spots = spots_of(found, raw)
     every = [spot for spot in all_spots(spots) if spot.first < len(lines.lines)]
     attribute_rows = _rows(found.get("attribute", ()), lines)
@@ -126,11 +130,10 @@ def _rows(nodes: Iterable["Node"], lines: Lines) -> frozenset[int]:
 
 
 def _imports(nodes: Iterable["Node"], raw: bytes) -> list[Import]:
-    found = {
-        (node.start_point[0] + 1, raw[node.start_byte : node.end_byte].decode("utf-8", "replace").strip("\"'`<>"))
-        for node in nodes
-    }
-    return [Import(module=module, line=line) for line, module in sorted(found) if module]
+    found = {(node.start_point[0] + 1, raw[node.start_byte : node.end_byte]) for node in nodes}
+    named = ((line, text.decode("utf-8", "replace")) for line, text in sorted(found))
+    modules = ((line, _SPACE.sub(" ", text).removeprefix("import ").strip("\"'`<> ")) for line, text in named)
+    return [Import(module=module, line=line) for line, module in modules if module]
 
 
 def _chunks(
