@@ -1,0 +1,185 @@
+"""One index run: what is different on the disk is taken in and written, first to the table, then to the manifest.
+
+So nothing is said to be indexed that cannot be found, and a run that is killed goes on where it was: what it was about
+to write is noted before. Many files are taken in by worker processes, few of them right here. Above,
+`workspace_index` says what to compare; below lie `difference`, `taking`, `workers`, the `store` and the `manifest`.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from naestro.index.difference import Difference
+from naestro.index.manifest import FileEntry, FileRecord, Manifest
+from naestro.index.meter import Meter
+from naestro.index.reading import read
+from naestro.index.taking import Taken, Taker, Task, is_settled
+from naestro.index.workers import Setup, WorkerPool, WorkersUnavailable, worker_count
+from naestro.policy.workspace import Workspace
+
+if TYPE_CHECKING:
+    from naestro.index.schema import Row
+    from naestro.index.store import Store
+
+FILES_HERE_MAX = 40
+"""More files than that pay for processes of their own, which take half a second to start."""
+BYTES_HERE_MAX = 1_500_000
+"""So do larger ones."""
+ROWS_AT_ONCE = 4_000
+"""Rows of one write: a few writes for a large workspace, and what was read so far can be found meanwhile."""
+WRITE_EVERY_S = 3.0
+"""Seconds after which what was read is written, however little."""
+
+
+class Stopped(Exception):
+    """The caller asked the run to end; what was written stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a run works on."""
+
+    workspace: Workspace
+    manifest: Manifest
+    store: "Callable[[], Store]"
+    """Opens the table; it is not asked for where nothing is different."""
+    taker: Callable[[], Taker]
+    """For files that are taken in here."""
+    setup: Setup
+    """For worker processes."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run over what is different; call it once."""
+
+    site: Site
+    difference: Difference
+    meter: Meter
+    stop: threading.Event
+    _batch: list[Taken] = field(default_factory=list[Taken])
+    _rows: int = 0
+    _written: float = field(default_factory=time.monotonic)
+
+    def __call__(self) -> None:
+        """Bring the index to the disk. Raises Stopped, `IndexFault` and sqlite3.Error."""
+        tasks = self._without_same()
+        self._begin(tasks)
+        sizes = {task.path: task.stamp.size_bytes for task in tasks}
+        self.meter.begin(len(tasks), sum(sizes.values()))
+        for taken in self._taken(tasks):
+            self._add(taken)
+            self.meter.add(sizes[taken.path], len(taken.chunks))
+            if self._rows >= ROWS_AT_ONCE or time.monotonic() - self._written > WRITE_EVERY_S:
+                self._write()
+            self.meter.tell("parsing")
+            self._check()
+        self.meter.tell("writing", is_due=True)
+        self._write()
+
+    def _without_same(self) -> list[Task]:
+        """The tasks whose files say something new; the others get their new stamps."""
+        new: list[Task] = []
+        same: list[FileRecord] = []
+        for task in self.difference.todo:
+            record = self._same(task)
+            if record:
+                same.append(record)
+            else:
+                new.append(task)
+            self._check()
+        if same:
+            self.site.manifest.restamp(same)
+        return new
+
+    def _same(self, task: Task) -> FileRecord | None:
+        """What the index has of a file, with its new stamp, where its content is as it was."""
+        record = self.difference.known.get(task.path)
+        if record is None or not task.hash:
+            return None
+        now_ns = time.time_ns()
+        try:
+            file = read(self.site.workspace.root, task.path)
+        except OSError:
+            return None
+        if file.hash != task.hash:
+            return None
+        return msgspec.structs.replace(record, stamp=file.stamp, is_settled=is_settled(file.stamp, now_ns))
+
+    def _begin(self, tasks: Sequence[Task]) -> None:
+        """Take away what is gone, and note what is not opened."""
+        gone = self.difference.gone
+        entries = [FileEntry(record) for record in self.difference.left_out]
+        if not gone and not entries:
+            return
+        left_out = {entry.record.path for entry in entries}
+        held = [path for path in gone | left_out if self._is_held(path)]
+        if held:
+            self.site.manifest.begin(held)
+            self.site.store().replace([], held)
+        self.site.manifest.commit(entries, gone)
+
+    def _is_held(self, path: str) -> bool:
+        """Whether the table may hold chunks of a file."""
+        record = self.difference.known.get(path)
+        return path in self.difference.pending or (record is not None and record.chunks > 0)
+
+    def _taken(self, tasks: Sequence[Task]) -> Iterator[Taken]:
+        """What became of each file."""
+        # A file over which a run was killed may kill this process, too.
+        is_risky = any(task.path in self.difference.pending for task in tasks)
+        size = sum(task.stamp.size_bytes for task in tasks)
+        if not (is_risky or len(tasks) > FILES_HERE_MAX or size > BYTES_HERE_MAX):
+            yield from self._taken_here(tasks)
+            return
+        done: set[str] = set()
+        try:
+            with closing(WorkerPool(self.site.setup, tasks, worker_count())) as pool:
+                for taken in pool:
+                    done.update(one.path for one in taken)
+                    yield from taken
+        except WorkersUnavailable:
+            yield from self._taken_here([task for task in tasks if task.path not in done])
+
+    def _taken_here(self, tasks: Sequence[Task]) -> Iterator[Taken]:
+        if tasks:
+            self.site.manifest.begin([task.path for task in tasks])
+            taker = self.site.taker()
+            yield from map(taker.take, tasks)
+
+    def _add(self, taken: Taken) -> None:
+        self._batch.append(taken)
+        self._rows += len(taken.chunks)
+
+    def _write(self) -> None:
+        """Write what was taken in since the last time: noted, then found, then said to be."""
+        batch, self._batch, self._rows = self._batch, [], 0
+        self._written = time.monotonic()
+        if not batch:
+            return
+        gone = [taken.path for taken in batch if taken.entry is None]
+        rows = [row for taken in batch for row in _rows(taken)]
+        without = [taken.path for taken in batch if not taken.chunks and self._is_held(taken.path)]
+        if rows or without:
+            self.site.manifest.begin([taken.path for taken in batch])
+            self.site.store().replace(rows, without)
+        self.site.manifest.commit([taken.entry for taken in batch if taken.entry], gone)
+
+    def _check(self) -> None:
+        if self.stop.is_set():
+            self._write()
+            raise Stopped
+
+
+def _rows(taken: Taken) -> "Iterator[Row]":
+    """The rows of a file for the table."""
+    from naestro.index.schema import Row
+
+    vectors = taken.matrix()
+    for at, made in enumerate(taken.chunks):
+        yield Row(made.chunk, made.prepared, None if vectors is None else vectors[at], made.hash)

@@ -1,0 +1,49 @@
+"""The program of one worker process: it takes files in, as frames on standard input say, and answers on the output.
+
+It ends as soon as its input closes, also in the midst of a file: then its parent is gone. `workers` starts it. It
+loads what taking in needs and nothing else: no LanceDB, no settings.
+"""
+
+import os
+import queue
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+
+from naestro.index.taking import Taker, Task
+from naestro.index.workers import Setup, receive, send
+
+NICENESS = 5
+"""An index run gives way to the person's own programs."""
+
+
+def main() -> None:
+    """Serve the parent until it goes."""
+    os.nice(NICENESS)
+    # What a library prints must not get between the frames.
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    frames: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    setup = msgspec.msgpack.decode(receive(sys.stdin.buffer), type=Setup)
+    threading.Thread(target=_listen, args=(frames,), daemon=True).start()
+    taker = _taker(setup)
+    decoder = msgspec.msgpack.Decoder(list[Task])
+    send(output, True)
+    while True:
+        send(output, [taker.take(task) for task in decoder.decode(frames.get())])
+
+
+def _listen(frames: "queue.SimpleQueue[bytes]") -> None:
+    while frame := receive(sys.stdin.buffer):
+        frames.put(frame)
+    os._exit(0)
+
+
+def _taker(setup: Setup) -> Taker:
+    return Taker(Path(setup.root))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""Processes that take files in side by side, for one index run: started with it, ended with it.
+
+A worker dies with its parent however that ends, since its standard input closes then; a file that kills its worker,
+or holds it for too long, is left out and the run goes on. `indexing` uses a `WorkerPool`; `worker` is the program
+that runs in each. This module knows frames and files, neither grammar nor table.
+"""
+
+import contextlib
+import os
+import queue
+import select
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import IO
+
+import msgspec
+
+from naestro.config import environment_for_child
+from naestro.index.taking import Taken, Task, refused
+
+WORKERS_MAX = 8
+"""More are limited by the writing process."""
+BATCH_BYTES = 400_000
+"""Source in one frame: some 100 ms of work, so that all workers end at about the same time."""
+BATCH_FILES_MAX = 64
+STUCK_S = 60.0
+"""Seconds that a worker may take for one frame: a hundred times what the slowest ones take."""
+START_S = 60.0
+"""Seconds until a worker says that it is ready."""
+WAITING_FRAMES_MAX = 6
+"""Frames that are read and not used yet: a bound on memory, and enough to write while the workers go on."""
+
+_LENGTH = struct.Struct("<I")
+
+
+class WorkersUnavailable(Exception):
+    """No worker comes up here; the caller does the work itself."""
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """What a worker is told first."""
+
+    root: str
+    """Of the workspace."""
+    embedder: str = ""
+    """A light embedder by its name in the settings; empty: chunks get no vectors in the workers."""
+    vectors: str = ""
+    """The folder of the cache of vectors; empty: none."""
+
+
+def worker_count() -> int:
+    """How many processes this machine has processors for."""
+    return max(
+        1, min(WORKERS_MAX, len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
+    )
+
+
+def send(stream: IO[bytes], message: object) -> None:
+    """Write one frame. Raises OSError where nobody reads any more."""
+    data = msgspec.msgpack.encode(message)
+    stream.write(_LENGTH.pack(len(data)) + data)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> bytes:
+    """Read one frame; empty at the end of the stream."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return b""
+    (length,) = _LENGTH.unpack(head)
+    data = stream.read(length)
+    return data if len(data) == length else b""
+
+
+def batches(tasks: Sequence[Task]) -> list[list[Task]]:
+    """The tasks in frames; the largest files first, so that none of them is left alone at the end."""
+    found: list[list[Task]] = []
+    size = BATCH_BYTES
+    for task in sorted(tasks, key=lambda task: -task.stamp.size_bytes):
+        if size + task.stamp.size_bytes > BATCH_BYTES or len(found[-1]) >= BATCH_FILES_MAX:
+            found.append([])
+            size = 0
+        found[-1].append(task)
+        size += task.stamp.size_bytes
+    return found
+
+
+class WorkerPool:
+    """Workers for the tasks of one run; iterate it once, and `close` it."""
+
+    def __init__(self, setup: Setup, tasks: Sequence[Task], count: int) -> None:
+        """Start `count` workers on `tasks` at once."""
+        self._setup = setup
+        self._batches: deque[list[Task]] = deque(batches(tasks))
+        self._lock = threading.Lock()
+        self._done: queue.Queue[list[Taken] | BaseException | None] = queue.Queue(WAITING_FRAMES_MAX)
+        self._is_closed = threading.Event()
+        self._workers: set[_Worker] = set()
+        count = min(count, len(self._batches))
+        self._threads = [
+            threading.Thread(target=self._serve, name=f"naestro-index-{n}", daemon=True) for n in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __iter__(self) -> Iterator[list[Taken]]:
+        """What became of the files, some at a time, in no order; each of them is there in the end.
+
+        Raises WorkersUnavailable where no worker comes up.
+        """
+        left = len(self._threads)
+        while left:
+            done = self._done.get()
+            if isinstance(done, BaseException):
+                raise done
+            if done is None:
+                left -= 1
+            else:
+                yield done
+
+    def close(self) -> None:
+        """End the workers, whatever they are at."""
+        self._is_closed.set()
+        with self._lock:
+            workers = list(self._workers)
+        for worker in workers:
+            worker.kill()
+        while any(thread.is_alive() for thread in self._threads):
+            with contextlib.suppress(queue.Empty):  # let a thread go that waits for room
+                self._done.get(timeout=0.01)
+
+    def _serve(self) -> None:
+        """One thread: it keeps one worker busy, and replaces it when it dies."""
+        try:
+            while not self._is_closed.is_set() and (batch := self._next()):
+                self._with_worker(batch)
+        except (WorkersUnavailable, OSError) as error:
+            self._done.put(WorkersUnavailable(str(error)))
+        finally:
+            self._done.put(None)
+
+    def _with_worker(self, batch: list[Task] | None) -> None:
+        """Frames go to one worker until there are none, or it ends."""
+        worker = self._started()
+        try:
+            while batch and not self._is_closed.is_set():
+                taken = worker.work(batch)
+                if taken is None:
+                    self._lost(batch)
+                    return
+                self._done.put(taken)
+                batch = self._next()
+        finally:
+            with self._lock:
+                self._workers.discard(worker)
+            worker.end()
+
+    def _started(self) -> "_Worker":
+        worker = _Worker(self._setup)
+        with self._lock:
+            self._workers.add(worker)
+        if not self._is_closed.is_set() and not worker.is_ready():
+            with self._lock:
+                self._workers.discard(worker)
+            worker.end()
+            if not self._is_closed.is_set():
+                raise WorkersUnavailable("a process for indexing did not come up")
+        return worker
+
+    def _next(self) -> list[Task] | None:
+        with self._lock:
+            return self._batches.popleft() if self._batches else None
+
+    def _lost(self, batch: list[Task]) -> None:
+        """The worker died over `batch`: look for the file that it died of; one alone is left out."""
+        if self._is_closed.is_set():
+            return
+        if len(batch) == 1:
+            self._done.put([refused(batch[0], "its parser crashed or did not end")])
+            return
+        with self._lock:
+            self._batches.extendleft([task] for task in batch)
+
+
+class _Worker:
+    """One process."""
+
+    def __init__(self, setup: Setup) -> None:
+        """Start it. Raises OSError."""
+        # `-P`: modules come from where Naestro is installed, never from the folder that somebody works in.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "naestro.index.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment_for_child(),
+        )
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        self._stdin, self._stdout = stdin, stdout
+        self._decoder = msgspec.msgpack.Decoder(list[Taken])
+        self._setup = setup
+
+    def is_ready(self) -> bool:
+        """Tell it what to do, and wait until it can."""
+        try:
+            send(self._stdin, self._setup)
+        except OSError:
+            return False
+        return self._answer(START_S) is not None
+
+    def work(self, batch: list[Task]) -> list[Taken] | None:
+        """What became of `batch`; None where the process died over it, or did not end."""
+        try:
+            send(self._stdin, batch)
+        except OSError:
+            return None
+        data = self._answer(STUCK_S)
+        return self._decoder.decode(data) if data else None
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def end(self) -> None:
+        """End it, and let go of its streams."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._stdin, self._stdout):
+            with contextlib.suppress(OSError):  # what was not sent any more
+                stream.close()
+
+    def _answer(self, wait_s: float) -> bytes | None:
+        """The next frame, or None where the process ends or says nothing for `wait_s`."""
+        deadline = time.monotonic() + wait_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            if select.select([self._stdout], [], [], left_s)[0]:
+                return receive(self._stdout) or None
+        return None
