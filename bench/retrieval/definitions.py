@@ -19,10 +19,23 @@ LANGUAGES = {
 }
 """Endings of the files that cases are made of."""
 _TYPES = frozenset(
-    """
-    function_definition class_definition function_declaration generator_function_declaration class_declaration
-    method_definition function_item struct_item enum_item trait_item impl_item
-    """.split()
+    (
+        *(
+            "function_definition",
+            "class_definition",
+            "function_declaration",
+            "generator_function_declaration",
+        ),
+        *(
+            "class_declaration",
+            "method_definition",
+            "function_item",
+            "struct_item",
+            "enum_item",
+            "trait_item",
+            "impl_item",
+        ),
+    )
 )
 _FUNCTIONS = frozenset(("arrow_function", "function_expression", "function"))
 

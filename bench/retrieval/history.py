@@ -20,6 +20,8 @@ _TRAILER = re.compile(
 _NUMBER = re.compile(
     r"\(?\b(?:gh-?|issues?|pr|pull request|ticket|bpo-?)?\s*[#:]\s?\d+\b\)?|\bgh-\d+\b", re.IGNORECASE
 )
+_NO_SENTENCE = re.compile(r"\s*(?:[*#<>|`-]|\d+[.)]|Co-authored-by|Signed-off-by)")
+"""How a list, a heading, a table or code begins: what a squashed branch leaves behind is no question."""
 _ADDRESS = re.compile(r"\w+://\S+")
 _PREFIX = re.compile(
     r"^(?:\[[^\]]{1,40}\]\s*)+|^(?:fix|feat|perf|refactor|chore|docs|test|build|ci)(?:\([^)]*\))?!?:\s*"
@@ -53,10 +55,10 @@ class History:
 
 
 def asked_by(message: str) -> str:
-    """The subject and the first paragraph of a message, cleaned."""
+    """The subject and the first paragraph of a message that is a sentence, cleaned."""
     subject, _, body = message.strip().partition("\n")
-    first = body.strip().split("\n\n")[0]
-    text = f"{_PREFIX.sub('', subject.strip())}\n{first}"
+    said = (part for part in body.strip().split("\n\n") if part and not _NO_SENTENCE.match(part))
+    text = f"{_PREFIX.sub('', subject.strip())}\n{next(said, '')}"
     for pattern in (_ADDRESS, _TRAILER, _NUMBER):
         text = pattern.sub(" ", text)
     return " ".join(text.split())[:QUESTION_CHARS_MAX]

@@ -1,6 +1,6 @@
 """The repositories of the retrieval benchmark: published source distributions, each pinned by its SHA-256.
 
-A repository belongs to one half, in every set: weights are chosen on `choose` and reported on `report`. Which half it is
+A repository belongs to one half, in every set: weights are chosen on `choose`, reported on `report`. Which half it is
 follows from its name alone, so that nobody picks: the first byte of the SHA-256 of the name, even or odd.
 """
 
