@@ -1,0 +1,219 @@
+"""The graph of a workspace's files: who uses whose names, and how much each file and definition is leant on.
+
+An edge leads from a file that uses a name to each file that may define it; PageRank over the edges (Brin and Page,
+1998) says what the rest of the code rests on, or what lies near the files that a question is about. `map` above shows
+the best; the names come from the manifest. Pure functions over values: equal files give equal numbers.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from naestro.index.manifest_names import FileNames
+from naestro.index.places import place_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+DAMPING: Final = 0.85
+"""The share of a file's weight that goes on to what it uses."""
+ROUNDS_MAX: Final = 60
+"""0.85 to the power of 60 is a ten-thousandth: more rounds change no order that anybody sees."""
+PRECISION: Final = 1e-7
+"""Sum of all changes in one round after which it ends."""
+DEFINERS_MAX: Final = 12
+"""Files that define a name; a name that more have says nothing of which one is meant."""
+PRIVATE_FACTOR: Final = 0.1
+"""For names with `_` before them: used elsewhere, they are mostly other ones of the same name."""
+PLAIN_FACTOR: Final = 0.05
+"""For one word in one case, `items` or `FAILED`: mostly a variable, or a member of something else."""
+UNUSED_KINDS: Final = frozenset({"section", "field", "key", "element", "rule", "media", "keyframes"})
+"""What other files name in no way that could be told from a common word."""
+UNIMPORTED_FACTOR: Final = 0.5
+"""For a name of a file that is not imported: perhaps another one of the same name."""
+IMPORT_WEIGHT: Final = 1.0
+"""Of an edge to an imported file, whatever is used of it."""
+TOP_PARTS: Final = 2
+"""Parts of the path of a module at the top, as in `src/store`."""
+OTHER_PLACE_WEIGHT: Final = 0.1
+"""For tests, documents and foreign files: walks begin there less often, and code seldom means what they define."""
+FOCUS_SHARE: Final = 0.9
+"""Of the walks that begin in the files that a question is about."""
+
+_PLAIN = re.compile(r"(?:[a-z]+|[A-Z]+)[0-9]*")
+_PARTS = re.compile(r"[./\\:]+")
+_ROOTS = frozenset({"__init__", "index", "mod", "lib", "main"})
+"""Files that stand for the folder that they lie in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Who uses what: one edge for each name that a file uses of another."""
+
+    files: list[FileNames]
+    sources: "np.ndarray"
+    """(n_edges,) int64: positions in `files`."""
+    targets: "np.ndarray"
+    """(n_edges,) int64: positions in `files`."""
+    names: list[str]
+    """(n_edges,): what is used; empty where the file as a whole is imported."""
+    weights: "np.ndarray"
+    """(n_edges,) float64."""
+
+
+def graph_of(files: Iterable[FileNames]) -> Graph:
+    """The graph of `files`, in their order."""
+    import numpy as np
+
+    listed = list(files)
+    edges = list(_edges(listed))
+    return Graph(
+        files=listed,
+        sources=np.array([edge[0] for edge in edges], np.int64),
+        targets=np.array([edge[1] for edge in edges], np.int64),
+        names=[edge[2] for edge in edges],
+        weights=np.array([edge[3] for edge in edges], np.float64),
+    )
+
+
+def ranks(graph: Graph, focus: Mapping[str, float] = {}) -> "np.ndarray":
+    """How much each file is leant on: (n_files,) float64, of sum 1; `focus` says by path where walks begin."""
+    import numpy as np
+
+    count = len(graph.files)
+    begin = _beginnings(graph.files, focus)
+    if not count:
+        return begin
+    leaving = np.bincount(graph.sources, graph.weights, count)
+    shares = graph.weights / leaving[graph.sources]
+    is_end = leaving == 0
+    rank = begin
+    for _ in range(ROUNDS_MAX):
+        kept = np.bincount(graph.targets, rank[graph.sources] * shares, count)
+        new = DAMPING * (kept + rank[is_end].sum() * begin) + (1 - DAMPING) * begin
+        change = float(np.abs(new - rank).sum())
+        rank = new
+        if change < PRECISION:
+            break
+    return rank
+
+
+def leant_on(graph: Graph, rank: "np.ndarray") -> dict[tuple[int, str], float]:
+    """How much of each file's weight goes to which name of which file (its position): what a definition is worth."""
+    import numpy as np
+
+    leaving = np.bincount(graph.sources, graph.weights, len(graph.files))
+    flows = rank[graph.sources] * graph.weights / leaving[graph.sources]
+    worth: Counter[tuple[int, str]] = Counter()
+    for target, name, flow in zip(graph.targets.tolist(), graph.names, flows.tolist(), strict=True):
+        worth[target, name] += flow
+    return dict(worth)
+
+
+def _beginnings(files: Sequence[FileNames], focus: Mapping[str, float]) -> "np.ndarray":
+    import numpy as np
+
+    base = np.array([OTHER_PLACE_WEIGHT if place_of(file.path) else 1.0 for file in files], np.float64)
+    wanted = np.array([focus.get(file.path, 0.0) for file in files], np.float64)
+    base /= max(base.sum(), 1e-12)
+    if not wanted.any():
+        return base
+    return FOCUS_SHARE * wanted / wanted.sum() + (1 - FOCUS_SHARE) * base
+
+
+def _edges(files: Sequence[FileNames]) -> Iterator[tuple[int, int, str, float]]:
+    """Each edge as source, target, name, weight."""
+    definers = _definers(files)
+    vague = _vague(files)
+    users = Counter(name for file in files for name in file.references if name in definers)
+    worth = {name: _worth(name, len(files), count) for name, count in users.items()}
+    modules = _Modules(files)
+    is_code = [not place_of(file.path) for file in files]
+    for source, file in enumerate(files):
+        imported = modules.imported_by(file)
+        for target in sorted(imported - {source}):
+            yield source, target, "", IMPORT_WEIGHT
+        for name, lines in file.references.items():
+            targets = definers.get(name, ())
+            if not targets or source in targets:
+                continue  # a name of another library, or its own
+            weight = worth[name] * math.sqrt(len(lines))
+            meant = [target for target in targets if target in imported]
+            if not meant:
+                meant, weight = ([] if name in vague else targets), weight * UNIMPORTED_FACTOR
+            if len(meant) <= DEFINERS_MAX:
+                for target in meant:
+                    factor = 1.0 if is_code[target] or not is_code[source] else OTHER_PLACE_WEIGHT
+                    yield source, target, name, weight * factor / len(meant)
+
+
+def _definers(files: Sequence[FileNames]) -> dict[str, list[int]]:
+    """The files that define each name."""
+    found: dict[str, dict[int, None]] = {}
+    for position, file in enumerate(files):
+        for one in file.definitions:
+            if one.kind not in UNUSED_KINDS and not (one.name.startswith("__") and one.name.endswith("__")):
+                found.setdefault(one.name, {})[position] = None
+    return {name: list(positions) for name, positions in found.items()}
+
+
+def _vague(files: Sequence[FileNames]) -> set[str]:
+    """Plain words that are methods and nothing else: `append` may be that of any object."""
+    kinds: dict[str, set[str]] = {}
+    for file in files:
+        for one in file.definitions:
+            if _PLAIN.fullmatch(one.name):
+                kinds.setdefault(one.name, set()).add(one.kind)
+    return {name for name, held in kinds.items() if held <= {"method", *UNUSED_KINDS}}
+
+
+def _worth(name: str, files: int, users: int) -> float:
+    """How much one use of a name says: the fewer files use it the more."""
+    factor = PRIVATE_FACTOR if name.startswith("_") else PLAIN_FACTOR if _PLAIN.fullmatch(name) else 1.0
+    return factor * math.log1p(files / users)
+
+
+class _Modules:
+    """Which file an import means, by the end of its path."""
+
+    def __init__(self, files: Sequence[FileNames]) -> None:
+        self._by_last: dict[str, list[tuple[list[str], int]]] = {}
+        for position, file in enumerate(files):
+            parts = _module_parts(file.path)
+            if parts:
+                self._by_last.setdefault(parts[-1], []).append((parts, position))
+
+    def imported_by(self, file: FileNames) -> set[int]:
+        """Positions of the files that `file` imports, where that is plain."""
+        here = _module_parts(file.path)
+        wanted = (self._meant(one.module, here) for one in file.imports)
+        return {position for position in wanted if position is not None}
+
+    def _meant(self, module: str, here: Sequence[str]) -> int | None:
+        parts = [part for part in _PARTS.split(module) if part]
+        while parts:
+            ending = [pair for pair in self._by_last.get(parts[-1], ()) if pair[0][-len(parts) :] == parts]
+            if len(parts) == 1:  # `re` is the language's own, unless it lies beside, or at the top
+                ending = [
+                    pair for pair in ending if pair[0][:-1] == list(here[:-1]) or len(pair[0]) <= TOP_PARTS
+                ]
+            if ending:
+                return min(ending, key=lambda pair: (-_in_common(pair[0], here), len(pair[0]), pair[1]))[1]
+            parts.pop()  # the last part may be a name in the module, or the ending of a file
+        return None
+
+
+def _module_parts(path: str) -> list[str]:
+    folder, _, name = path.rpartition("/")
+    stem = name.rpartition(".")[0] or name
+    parts = [*filter(None, folder.split("/"))]
+    return parts if stem in _ROOTS and parts else [*parts, stem]
+
+
+def _in_common(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many folders two paths share from the root."""
+    pairs = zip(one, other, strict=False)
+    return next((at for at, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))
