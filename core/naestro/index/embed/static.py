@@ -35,7 +35,8 @@ TEXT_CHARS_MAX = 16_384
 
 _LOG_COUNTS = np.log1p(np.arange(256, dtype=np.float32))
 """How much a word counts that stands there so often."""
-_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\dA-Za-z_]+")
+_WORD = re.compile(r"\w+")
+_TO_SPACES = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
 _ENDING = re.compile(r"\.\w{1,8}$")
 
 
@@ -77,7 +78,7 @@ class StaticEmbedder:
     def _sums(self, texts: Sequence[str]) -> Vectors:
         """The weighted sums of the texts' words, `(len(texts), dimension)`, each of unit length."""
         rows = self._table.rows
-        found = [list(chain.from_iterable(map(rows.__getitem__, _PART.findall(text)))) for text in texts]
+        found = [list(chain.from_iterable(map(rows.__getitem__, _words(text)))) for text in texts]
         lengths = np.fromiter(map(len, found), np.intp, len(found))
         stream = np.fromiter(chain.from_iterable(found), np.intp, int(lengths.sum()))
         used, columns = self._used(stream)
@@ -98,6 +99,11 @@ class StaticEmbedder:
 def static_embedder() -> StaticEmbedder:
     """The embedder over the table that comes with Naestro; loaded once a process."""
     return StaticEmbedder(shipped())
+
+
+def _words(text: str) -> list[str]:
+    """The identifiers and words of a text; for ASCII not by an expression, which takes five times as long."""
+    return text.translate(_TO_SPACES).split() if text.isascii() else _WORD.findall(text)
 
 
 def _unit(vectors: Vectors) -> Vectors:

@@ -8,6 +8,7 @@ apart into the longest pieces that are, as WordPiece does; pieces that begin wit
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -24,6 +25,7 @@ INSIDE = "##"
 """Marks a piece that begins within a word."""
 WORD_CHARS_MAX = 40
 """A longer word is a hash or encoded data and means nothing."""
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\dA-Za-z_]+")
 CACHE_WORDS_MAX = 200_000
 """Words whose rows are remembered, about 20 MB; then it begins anew."""
 
@@ -60,7 +62,7 @@ class WordTable:
 
 
 class _Rows(dict[str, tuple[int, ...]]):
-    """Rows by word as it stands in a text, filled as words are met."""
+    """Rows by identifier or word as it stands in a text, filled as they are met."""
 
     def __init__(self, known: dict[str, int]) -> None:
         super().__init__()
@@ -69,7 +71,7 @@ class _Rows(dict[str, tuple[int, ...]]):
     def __missing__(self, word: str) -> tuple[int, ...]:
         if len(self) >= CACHE_WORDS_MAX:
             self.clear()
-        rows = self[word] = self._find(word.lower())
+        rows = self[word] = tuple(row for part in _PART.findall(word) for row in self._find(part.lower()))
         return rows
 
     def _find(self, word: str) -> tuple[int, ...]:
