@@ -107,3 +107,5 @@ class IndexStatus(Value, frozen=True):
     """When the last run ended, ISO 8601; empty where none has."""
     detail: str = ""
     """What a person should know: a rebuild, a fallback, warnings."""
+    skipped: dict[str, int] = {}
+    """How many of the skipped files there are for each reason, in words."""
