@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from naestro.index.difference import Difference
+from naestro.index.embedding import Embedding
 from naestro.index.manifest import FileEntry, FileRecord, Manifest
 from naestro.index.meter import Meter
 from naestro.index.reading import read
-from naestro.index.taking import Taken, Taker, Task, is_settled
-from naestro.index.workers import Setup, WorkerPool, WorkersUnavailable, worker_count
+from naestro.index.taking import Taken, Task, is_settled
+from naestro.index.workers import WorkerPool, WorkersUnavailable, worker_count
 from naestro.policy.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -48,10 +49,8 @@ class Site:
     manifest: Manifest
     store: "Callable[[], Store]"
     """Opens the table; it is not asked for where nothing is different."""
-    taker: Callable[[], Taker]
-    """For files that are taken in here."""
-    setup: Setup
-    """For worker processes."""
+    embedding: Embedding
+    """Gives the chunks their vectors."""
 
 
 @dataclass(slots=True)
@@ -62,6 +61,8 @@ class Run:
     difference: Difference
     meter: Meter
     stop: threading.Event
+    written: Callable[[str], object] = str
+    """Hears each path that can be found now."""
     _batch: list[Taken] = field(default_factory=list[Taken])
     _rows: int = 0
     _written: float = field(default_factory=time.monotonic)
@@ -139,7 +140,9 @@ class Run:
             return
         done: set[str] = set()
         try:
-            with closing(WorkerPool(self.site.setup, tasks, worker_count())) as pool:
+            setup = self.site.embedding.setup(self.site.workspace.root)
+            with closing(WorkerPool(setup, tasks, worker_count())) as pool:
+                self.site.store()  # it takes a second to open, while the workers begin
                 for taken in pool:
                     done.update(one.path for one in taken)
                     yield from taken
@@ -149,7 +152,7 @@ class Run:
     def _taken_here(self, tasks: Sequence[Task]) -> Iterator[Taken]:
         if tasks:
             self.site.manifest.begin([task.path for task in tasks])
-            taker = self.site.taker()
+            taker = self.site.embedding.taker(self.site.workspace.root)
             yield from map(taker.take, tasks)
 
     def _add(self, taken: Taken) -> None:
@@ -168,7 +171,11 @@ class Run:
         if rows or without:
             self.site.manifest.begin([taken.path for taken in batch])
             self.site.store().replace(rows, without)
-        self.site.manifest.commit([taken.entry for taken in batch if taken.entry], gone)
+        entries = [taken.entry for taken in batch if taken.entry]
+        self.site.manifest.commit(entries, gone, is_waiting=self.site.embedding.is_heavy)
+        self.site.embedding.keep(batch)
+        for taken in batch:
+            self.written(taken.path)
 
     def _check(self) -> None:
         if self.stop.is_set():

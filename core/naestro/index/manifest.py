@@ -23,6 +23,9 @@ _RECORDS = "SELECT path, size, mtime, ctime, inode, is_settled, hash, language, 
 _COUNTS = """
 SELECT COALESCE(SUM(skipped = ''), 0), COALESCE(SUM(chunks), 0), COALESCE(SUM(skipped != ''), 0) FROM files
 """
+_NEXT_VERSION = """
+INSERT INTO facts VALUES ('version', '1') ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1
+"""
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -99,6 +102,10 @@ class Manifest:
         """Files that a run was about to write when it ended; what the table holds of them is unknown."""
         return {path for (path,) in self._file.rows("SELECT path FROM pending")}
 
+    def waiting(self, limit: int) -> list[str]:
+        """At most `limit` files whose chunks have no vectors yet."""
+        return [path for (path,) in self._file.rows("SELECT path FROM waiting ORDER BY path LIMIT ?", limit)]
+
     def version(self) -> int:
         """A number that is another one after each change, by whichever process: for caches of what was read."""
         return int(self.fact("version") or "0")
@@ -113,16 +120,30 @@ class Manifest:
         with self._file.writing() as connection:
             connection.executemany("INSERT OR IGNORE INTO pending VALUES (?)", ((path,) for path in paths))
 
-    def commit(self, entries: Sequence[FileEntry], gone: Collection[str] = ()) -> None:
-        """Say that `entries` can be found now and that `gone` cannot, in one moment."""
+    def commit(
+        self, entries: Sequence[FileEntry], gone: Collection[str] = (), *, is_waiting: bool = False
+    ) -> None:
+        """Say that `entries` can be found now and that `gone` cannot, in one moment.
+
+        `is_waiting`: their chunks get vectors later.
+        """
         with self._file.writing() as connection:
             _forget(connection, [*gone, *(entry.record.path for entry in entries)])
             for entry in entries:
                 _add(connection, entry)
-            connection.execute(
-                "INSERT INTO facts VALUES ('version', '1')"
-                " ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1"
-            )
+            if is_waiting:
+                waiting = [(entry.record.path,) for entry in entries if entry.record.chunks]
+                connection.executemany("INSERT OR IGNORE INTO waiting VALUES (?)", waiting)
+            connection.execute(_NEXT_VERSION)
+
+    def embedded(self, paths: Collection[str]) -> None:
+        """Say that the chunks of `paths` have their vectors now, and that the table is as it should be."""
+        with self._file.writing() as connection:
+            for table in ("waiting", "pending"):
+                connection.executemany(
+                    f"DELETE FROM {table} WHERE path = ?",  # noqa: S608 - both names stand here
+                    ((path,) for path in paths),
+                )
 
     def restamp(self, records: Iterable[FileRecord]) -> None:
         """Give files whose content is as it was their new stamps."""
@@ -165,6 +186,7 @@ def _forget(connection: sqlite3.Connection, paths: Collection[str]) -> None:
         "DELETE FROM uses WHERE file = (SELECT id FROM files WHERE path = ?)",
         "DELETE FROM files WHERE path = ?",
         "DELETE FROM pending WHERE path = ?",
+        "DELETE FROM waiting WHERE path = ?",
     ):
         connection.executemany(statement, rows)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from naestro.index.embed_light import light_embedder, opened_cache
 from naestro.index.taking import Taker, Task
 from naestro.index.workers import Setup, receive, send
 
@@ -42,7 +43,10 @@ def _listen(frames: "queue.SimpleQueue[bytes]") -> None:
 
 
 def _taker(setup: Setup) -> Taker:
-    return Taker(Path(setup.root))
+    embedder = light_embedder(setup.embedder)
+    if embedder is None:
+        return Taker(Path(setup.root))
+    return Taker(Path(setup.root), embedder, opened_cache(Path(setup.vectors), embedder))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,47 @@
 """The index of one workspace, as everything above uses it: kept fresh, searched, mapped, looked up.
 
 All methods block and may be called from any thread; a search never waits for an index run. `scheduling` holds one for
-each workspace that is used and says when to refresh it; below lie the run (`indexing`), the table (`store`), the
-`manifest` and the questions (`search`, `lookup`, `map`, `grep`). It knows no event loop and no front end.
+each workspace that is used and says when to refresh it; below lie the run (`indexing`), the files (`holdings`) and the
+questions (`search`, `lookup`, `map`, `grep`). It knows no event loop and no front end.
 """
 
+import logging
+import sqlite3
 import threading
 from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
 from naestro.config import Settings
-from naestro.index.found import IndexProgress, IndexStatus, MapReply, Match, Place, SearchReply
-from naestro.index.manifest import Manifest
+from naestro.errors import IndexDamaged, IndexFault, IndexUnavailable
+from naestro.index import lookup
+from naestro.index.difference import Difference, of_files, of_workspace
+from naestro.index.embedding import Embedding
+from naestro.index.found import Found, IndexProgress, IndexStatus, MapReply, Match, Place, SearchReply
+from naestro.index.grep import grep
+from naestro.index.holdings import NOT_YET, OTHER_WRITES, Holdings
+from naestro.index.indexing import Run, Site, Stopped
+from naestro.index.late_vectors import give_vectors
+from naestro.index.literal import LiteralSearcher
+from naestro.index.manifest import Counts, Manifest
+from naestro.index.map import repository_map
+from naestro.index.meter import Meter
+from naestro.index.place import index_of
+from naestro.index.search import Search
 from naestro.index.store import Store
 from naestro.policy.workspace import Workspace
+
+_log = logging.getLogger(__name__)
+
+COMPACT_CHUNKS = 2_000
+"""A run that wrote so many chunks is folded into the table's indexes at once: searches would be slow until then."""
+STOPPED = "It was stopped; the next run goes on from there."
+UNSEEN_SHOWN = 20
+"""Files that a search names one by one because it has not seen them yet."""
+MAP_RESULTS = 50
+"""What a search for a map's question gives it to start from."""
 
 
 def silent(_progress: IndexProgress) -> None:
@@ -34,17 +61,33 @@ class WorkspaceIndex:
         An index that is damaged, or was made with another embedder, is thrown away here and built at the next
         `refresh`; the status says so. Raises `IndexUnavailable` where its folder cannot be made.
         """
-        raise NotImplementedError
+        self.workspace = workspace
+        self.is_watching = False
+        """Whether changes are followed; `scheduling` says so."""
+        self.watch_trouble = ""
+        """Why they are not followed at once, as a sentence."""
+        self.folders: list[str] = []
+        """The folders of the last walk, relative, the root (empty) first: those that are worth watching."""
+        self.trouble = ""
+        """Why the last run failed, as a sentence; empty where it did not."""
+        self._embedding = Embedding(settings, folder)
+        self._holdings = Holdings(folder or index_of(workspace.root), self._embedding)
+        self._running = threading.Lock()
+        self._unseen: set[str] = set()
+
+    @cached_property
+    def _search(self) -> Search:
+        return Search(self.workspace, self._embedding.embedder)
 
     @property
     def manifest(self) -> Manifest:
-        """What is indexed, and the names in it."""
-        raise NotImplementedError
+        """What is indexed, and the names in it. Raises `IndexUnavailable` where nothing is there yet."""
+        return self._holdings.manifest
 
     @property
     def store(self) -> Store:
         """The chunks; opened when it is first asked for, which takes a second in a process that had none open."""
-        raise NotImplementedError
+        return self._holdings.store
 
     def refresh(
         self,
@@ -61,45 +104,148 @@ class WorkspaceIndex:
         Returns the last progress: its phase is `done`, `waiting` where another process writes this index, or `failed`
         with the reason; it raises nothing for what lies in the workspace.
         """
-        raise NotImplementedError
+        meter = Meter(progress)
+        with self._running:
+            last = self._guarded(meter, paths, stop or threading.Event(), is_anew=is_anew)
+        progress(last)
+        return last
+
+    def _guarded(
+        self, meter: Meter, paths: Collection[str] | None, stop: threading.Event, *, is_anew: bool
+    ) -> IndexProgress:
+        """A run, and what became of it."""
+        try:
+            if not self._holdings.takes():
+                return meter.now("waiting", OTHER_WRITES)
+            if is_anew:
+                self._holdings.erase("")
+            try:
+                self._run(meter, paths, stop)
+            except (IndexDamaged, sqlite3.DatabaseError) as error:
+                if not _is_damage(error):
+                    raise
+                self._holdings.erase(f"{_said(error)} It was built anew.")
+                self._run(meter, None, stop)
+        except Stopped:
+            return meter.now("failed", STOPPED)
+        except (IndexFault, sqlite3.Error, OSError) as error:
+            self.trouble = _said(error)
+            _log.warning("indexing %s failed: %s", self.workspace.root, self.trouble)
+            return meter.now("failed", self.trouble)
+        finally:
+            self._unseen = set()
+        self.trouble = ""
+        return meter.now("done")
+
+    def _run(self, meter: Meter, paths: Collection[str] | None, stop: threading.Event) -> None:
+        """Compare, take in, write."""
+        meter.tell("walking", is_due=True)
+        self._check_choice()
+        difference = self._difference(paths)
+        if difference.folders is not None:
+            self.folders = difference.folders
+        if not difference.is_nothing:
+            self._unseen = {task.path for task in difference.todo}
+            site = Site(self.workspace, self.manifest, lambda: self.store, self._embedding)
+            Run(site, difference, meter, stop, self._unseen.discard)()
+        if meter.chunks >= COMPACT_CHUNKS:
+            self.compact()
+        if difference.folders is not None:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            self.manifest.note(updated=now, warnings=" ".join(difference.warnings))
+        if self._embedding.is_heavy:
+            give_vectors(self.manifest, lambda: self.store, self._embedding, stop)
+
+    def _check_choice(self) -> None:
+        """Begin anew where the settings name another embedder than the index was made with."""
+        choice, before = self._embedding.choice, self.manifest.fact("embedder")
+        if before == choice:
+            return
+        if before:
+            self._holdings.erase(
+                f"The embedder is {choice} now, no longer {before}: the index was built anew."
+            )
+        self.manifest.note(embedder=choice)
+
+    def _difference(self, paths: Collection[str] | None) -> Difference:
+        some = None if paths is None else of_files(self.workspace, self.manifest, paths)
+        return some or of_workspace(self.workspace, self.manifest)
 
     def search(
         self, question: str, limit: int = 10, *, buffers: Mapping[str, str | None] = {}
     ) -> SearchReply:
-        """The places that answer `question`, the best first; `buffers` are unsaved texts by path."""
-        raise NotImplementedError
+        """The places that answer `question`, the best first; `buffers` are unsaved texts by path.
+
+        Where the table cannot be used the files are searched as they are, by words alone; the reply says so.
+        """
+        detail = ""
+        try:
+            if not self.manifest.counts().files and not self._running.locked():
+                raise IndexUnavailable(NOT_YET)
+            found = self._search.find(self.store, question, limit, buffers)
+        except (IndexFault, sqlite3.Error) as error:
+            found = _by_words(self.workspace, question, limit)
+            detail = f"{_said(error)} Searched the files as they are, by words alone."
+        unseen = sorted(self._unseen)
+        return SearchReply(found, len(unseen), unseen[:UNSEEN_SHOWN], self._running.locked(), detail)
 
     def symbol(self, name: str, limit: int = 50) -> list[Place]:
-        """Where `name` (bare or qualified) is defined."""
-        raise NotImplementedError
+        """Where `name` (bare or qualified) is defined. Raises `InputError`, `IndexFault`."""
+        return lookup.symbol(self.manifest.names, name, limit)
 
     def references(self, name: str, limit: int = 200) -> list[Place]:
-        """Where `name` is used."""
-        raise NotImplementedError
+        """Where `name` is used. Raises `InputError`, `IndexFault`."""
+        return lookup.references(self.manifest.names, self.workspace, name, limit)
 
     def outline(self, path: str, *, buffers: Mapping[str, str | None] = {}) -> list[Place]:
         """What a file defines, from its top to its end. Raises `WorkspaceError` for a file that is not read."""
-        raise NotImplementedError
+        return lookup.outline(self.workspace, path, buffers)
 
     def map(self, budget_tokens: int = 2000, question: str = "") -> MapReply:
-        """The repository map within about `budget_tokens`, about `question` where there is one."""
-        raise NotImplementedError
+        """The repository map within about `budget_tokens`, about `question` where there is one. Raises `IndexFault`."""
+        found = self.search(question, MAP_RESULTS).results if question else []
+        return repository_map(self.manifest.names.all(), budget_tokens, found)
 
     def grep(self, regex: str, limit: int = 200, *, buffers: Mapping[str, str | None] = {}) -> list[Match]:
-        """Lines that match. Raises `InputError` for what is no regular expression."""
-        raise NotImplementedError
+        """Lines that match, in the files as they are. Raises `InputError` for what is no regular expression."""
+        return grep(self.workspace, regex, limit, buffers=buffers)
 
     def status(self) -> IndexStatus:
         """What the index holds now."""
-        raise NotImplementedError
+        details = [self._holdings.rebuilt, self.trouble, self.watch_trouble]
+        try:
+            manifest = self.manifest
+            counts, updated = manifest.counts(), manifest.fact("updated")
+            details.append(manifest.fact("warnings"))
+        except (IndexFault, sqlite3.Error) as error:
+            counts, updated = Counts(0, 0, 0), ""
+            details.append(_said(error))
+        if not self._holdings.is_writer:
+            details.append(OTHER_WRITES)
+        return IndexStatus(
+            workspace=str(self.workspace.root),
+            files=counts.files,
+            chunks=counts.chunks,
+            skipped_files=counts.skipped,
+            unseen_files=len(self._unseen),
+            embedder=self._embedding.choice,
+            size_bytes=self._holdings.size_bytes(),
+            is_indexing=self._running.locked(),
+            is_watching=self.is_watching,
+            updated=updated,
+            detail=" ".join(filter(None, dict.fromkeys(details))),
+        )
 
     def compact(self) -> None:
         """Make searches fast and the folder small again after many changes; for idle time, takes a second or two."""
-        raise NotImplementedError
+        self.store.compact()
+        self.manifest.checkpoint()
 
     def close(self) -> None:
         """Let go of the files and of the lock; a run that is going on ends first."""
-        raise NotImplementedError
+        with self._running:
+            self._holdings.close()
+            self._embedding.close()
 
     def __enter__(self) -> "WorkspaceIndex":
         """This index."""
@@ -113,3 +259,21 @@ class WorkspaceIndex:
     ) -> None:
         """Close it."""
         self.close()
+
+
+def _by_words(workspace: Workspace, question: str, limit: int) -> list[Found]:
+    """The places that a search of the files as they are finds."""
+    spans = LiteralSearcher(workspace).search(question, limit)
+    return [Found(span.path, span.start, span.end, span.score, span.why, span.text) for span in spans]
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether an index must be built anew for it; SQLite's other errors speak of a full disk, or of rights."""
+    return isinstance(error, IndexDamaged) or type(error) is sqlite3.DatabaseError
+
+
+def _said(error: Exception) -> str:
+    """What went wrong, as a sentence for a person."""
+    if isinstance(error, IndexFault):
+        return error.message
+    return f"The index cannot be written: {error}."

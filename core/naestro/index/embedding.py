@@ -1,0 +1,121 @@
+"""The embedder of an index, with the cache of its vectors: chosen by the settings, loaded when it is first needed.
+
+A light one (word vectors) runs where files are parsed, so that chunks have their vectors at once. A heavy one (a model,
+a server) comes afterwards: words find everything meanwhile. `workspace_index` lies above, `embed` and `vectors` below.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from naestro.config import Settings
+from naestro.index.embed_light import LIGHT, light_embedder, opened_cache
+from naestro.index.place import indexes, made
+from naestro.index.taking import Taken, Taker, embed_text
+from naestro.index.workers import Setup
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from naestro.index.embed.embedder import Embedder
+    from naestro.index.parsed import Chunk
+    from naestro.index.vectors import VectorCache
+
+NONE = "none"
+
+
+class Embedding:
+    """What gives one index its vectors; safe from any thread; `close` it."""
+
+    def __init__(self, settings: Settings, folder: Path | None = None) -> None:
+        """By the `settings`; `folder` is where vectors are cached, by default beside the indexes."""
+        index = settings.index
+        self.choice = " ".join(filter(None, (index.embedder, index.embedder_url, index.embedder_model)))
+        """The setting: another one is another index."""
+        self.is_light = index.embedder == LIGHT
+        self.is_heavy = index.embedder not in (LIGHT, NONE)
+        self._settings = settings
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._cache: VectorCache | None = None
+
+    @cached_property
+    def embedder(self) -> "Embedder | None":
+        """The embedder, None where words alone count. Raises an `IndexFault` where it cannot be had."""
+        with self._lock:
+            return _chosen(self._settings)
+
+    @property
+    def cache(self) -> "VectorCache | None":
+        """The vectors that were made before, for any workspace; None where they cannot be kept."""
+        embedder = self.embedder
+        with self._lock:
+            if self._cache is None and embedder is not None:
+                self._cache = opened_cache(made(self._folder or indexes()), embedder)
+            return self._cache
+
+    def setup(self, root: Path) -> Setup:
+        """What workers are told."""
+        cached = str(made(self._folder or indexes())) if self.is_light else ""
+        return Setup(str(root), LIGHT if self.is_light else "", cached)
+
+    def taker(self, root: Path) -> Taker:
+        """Takes files in here."""
+        return Taker(root, self.embedder, self.cache) if self.is_light else Taker(root)
+
+    def keep(self, batch: Sequence[Taken]) -> None:
+        """Keep the vectors that were made in `batch` for the next time."""
+        import numpy as np
+
+        hashes: list[str] = []
+        rows: list[np.ndarray] = []
+        for taken in batch:
+            matrix = taken.matrix()
+            for at, is_new in enumerate(taken.is_new_vector):
+                if is_new and matrix is not None:
+                    hashes.append(taken.chunks[at].hash)
+                    rows.append(matrix[at])
+        if hashes and (cache := self.cache):
+            _put(cache, hashes, np.stack(rows))
+
+    def vectors(self, chunks: "Sequence[Chunk]") -> "list[np.ndarray]":
+        """The vectors of `chunks`, from the cache or made now. Raises an `IndexFault`."""
+        from naestro.index.vectors import hash_of
+
+        embedder, cache = self.embedder, self.cache
+        assert embedder is not None
+        texts = [embed_text(chunk) for chunk in chunks]
+        hashes = [hash_of(text.joined()) for text in texts]
+        known = cache.get(hashes) if cache else {}
+        new = {digest: text for digest, text in zip(hashes, texts, strict=True) if digest not in known}
+        if new:
+            made_now = embedder.passages(list(new.values()))
+            known |= dict(zip(new, made_now, strict=True))
+            if cache:
+                _put(cache, list(new), made_now)
+        return [known[digest] for digest in hashes]
+
+    def close(self) -> None:
+        """Let go of the cache."""
+        with self._lock:
+            if self._cache is not None:
+                self._cache.close()
+                self._cache = None
+
+
+def _chosen(settings: Settings) -> "Embedder | None":
+    if settings.index.embedder in (LIGHT, NONE):
+        return light_embedder(settings.index.embedder)
+    from naestro.index.embed.choose import embedder
+
+    return embedder(settings.index)
+
+
+def _put(cache: "VectorCache", hashes: Sequence[str], vectors: "np.ndarray") -> None:
+    try:
+        cache.put(hashes, vectors)
+    except sqlite3.Error:  # a full disk: the run itself will say so
+        return

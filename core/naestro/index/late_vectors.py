@@ -1,0 +1,45 @@
+"""Vectors for chunks that were written without: by an embedder that is too slow to be waited for.
+
+Files keep being found by their words; each gets its vectors when its turn comes, and a run that ends early goes on from
+there. `workspace_index` lies above; below lie the `manifest`, which knows who waits, the `store` and the `embedding`.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from naestro.index.embedding import Embedding
+from naestro.index.manifest import Manifest
+
+if TYPE_CHECKING:
+    from naestro.index.store import Store
+
+FILES_AT_ONCE = 16
+"""Some hundred chunks: seconds of a slow embedder's work, which a stop waits for."""
+
+
+def give_vectors(
+    manifest: Manifest, store: "Callable[[], Store]", embedding: Embedding, stop: threading.Event
+) -> int:
+    """Give every file that waits for vectors its own; how many got them before `stop` was set.
+
+    Raises `IndexFault` where the embedder fails, and what store and manifest do.
+    """
+    from naestro.index.prepare import prepared
+    from naestro.index.schema import Row
+    from naestro.index.taking import embed_text
+    from naestro.index.vectors import hash_of
+
+    done = 0
+    while (paths := manifest.waiting(FILES_AT_ONCE)) and not stop.is_set():
+        chunks = [chunk for path in paths for chunk in store().chunks_of(path)]
+        vectors = embedding.vectors(chunks)
+        rows = [
+            Row(chunk, prepared(chunk), vector, hash_of(embed_text(chunk).joined()))
+            for chunk, vector in zip(chunks, vectors, strict=True)
+        ]
+        manifest.begin(paths)
+        store().replace(rows)
+        manifest.embedded(paths)
+        done += len(paths)
+    return done

@@ -1,0 +1,73 @@
+"""Where the index of a workspace lies, and who may write there: one process, for as long as it lives.
+
+`workspace_index` holds a `Lease`. It knows neither manifest nor table.
+"""
+
+import fcntl
+import os
+from hashlib import sha256
+from pathlib import Path
+
+from naestro.config import cache
+from naestro.errors import IndexUnavailable
+
+OWNER_ONLY = 0o700
+
+
+def indexes() -> Path:
+    """The folder of all indexes of the person, and of the cache of vectors."""
+    return cache() / "index"
+
+
+def index_of(root: Path) -> Path:
+    """The folder of one workspace's index."""
+    digest = sha256(os.fsencode(root)).hexdigest()
+    return indexes() / digest[:16]
+
+
+def made(folder: Path) -> Path:
+    """`folder`, made for its owner alone where it is missing. Raises IndexUnavailable."""
+    try:
+        folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+    except OSError as error:
+        raise IndexUnavailable(
+            f"The folder of the index cannot be made: {error.strerror}.",
+            hint="Free some room or mend the rights of Naestro's cache folder (NAESTRO_CACHE).",
+        ) from error
+    return folder
+
+
+class Lease:
+    """The right to write one index; the system takes it back when the process ends, however it does."""
+
+    def __init__(self, folder: Path) -> None:
+        """For the index in `folder`, which is there; ask `take`."""
+        self._file = folder / "lock"
+        self._descriptor: int | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this process writes."""
+        return self._descriptor is not None
+
+    def take(self) -> bool:
+        """Whether this process writes now; it does not wait for another one. Raises IndexUnavailable."""
+        if self.is_held:
+            return True
+        try:
+            descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise IndexUnavailable(f"The index cannot be locked: {error.strerror}.") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        return True
+
+    def give(self) -> None:
+        """Let another process write."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
