@@ -2,7 +2,7 @@
 
 A query names a `definition.<kind>` and, in it, its `name`; `owner` is a type written before the name, as in Go's
 methods; `scope` is a definition's like that defines nothing itself, as Rust's `impl`. Between `grammar`, whose nodes
-these are, and `chunk`, which knows rows only. Rows count from 0 here.
+these are, and `chunk`, which knows rows only. A `tail` is the body of the definition before it, where a grammar does not count it to it. Rows count from 0 here.
 """
 
 import re
@@ -72,11 +72,14 @@ def spots_of(captures: Mapping[str, Sequence["Node"]], data: bytes) -> list[Spot
     for start, end, _, _, capture, node in sorted(_events(captures), key=lambda event: event[:4]):
         while open_spots and open_spots[-1].end_byte <= start:
             _close(open_spots.pop(), tops)
-        if capture in {"name", "owner"}:
-            if open_spots:
-                _call(open_spots[-1], capture, node, data)
-            continue
         above = open_spots[-1] if open_spots else None
+        if capture in {"name", "owner"}:
+            if above is not None:
+                _call(above, capture, node, data)
+            continue
+        if capture == "tail":
+            _reopen(above.children if above is not None else tops, node, open_spots)
+            continue
         if above is not None and (above.start_byte, above.end_byte) == (start, -end):
             continue
         open_spots.append(_spot(node, capture, above))
@@ -89,7 +92,7 @@ def spots_of(captures: Mapping[str, Sequence["Node"]], data: bytes) -> list[Spot
 def _events(captures: Mapping[str, Sequence["Node"]]) -> Iterator[_Event]:
     number = 0
     for capture, nodes in captures.items():
-        if capture not in {"name", "owner", "scope"} and not capture.startswith("definition."):
+        if capture not in {"name", "owner", "scope", "tail"} and not capture.startswith("definition."):
             continue
         kind = capture.removeprefix("definition.")
         # Of two patterns that take the same node, the one that says more comes first.
@@ -97,6 +100,14 @@ def _events(captures: Mapping[str, Sequence["Node"]]) -> Iterator[_Event]:
         for node in nodes:
             number += 1
             yield node.start_byte, -node.end_byte, rank, number, kind, node
+
+
+def _reopen(siblings: list[Spot], node: "Node", open_spots: list[Spot]) -> None:
+    """Let the last of `siblings` reach to the end of `node`, its body."""
+    if siblings:
+        spot = siblings.pop()
+        spot.end_byte, spot.last = node.end_byte, node.end_point[0]
+        open_spots.append(spot)
 
 
 def _spot(node: "Node", kind: str, parent: Spot | None) -> Spot:

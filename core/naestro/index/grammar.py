@@ -24,8 +24,13 @@ _UNTIMED_BYTES_MAX = 48 * 1024
 """Files that even at worst are done in a second; asking for the time costs a tenth."""
 MATCHES_MAX = 65_536
 """Matches that a query may have begun at one time; the oldest are given up then."""
-DECIDING_WORDS = frozenset((b"source", b".", b"require", b"require_relative", b"load", b"import", b"id", b"src"))
-"""What calls a module, or an element of HTML."""
+IMPORTING_WORDS = frozenset("source . require require_relative load import use alias library src".split())
+"""Calls and attributes of which the first argument is a module."""
+DEFINING_WORDS = frozenset(
+    "id def defp defmacro defmacrop defmodule defprotocol defimpl defguard defn defn- defmulti defmethod ns "
+    "defrecord deftype".split()
+)
+"""Calls and attributes of which the first argument is a name that is defined."""
 _DECIDING_BYTES_MAX = 3
 """Bytes between such a word and what it decides about: a bracket, an equals sign, a quote."""
 _SOFT_WORDS = frozenset(
@@ -36,8 +41,11 @@ _SOFT_WORDS = frozenset(
 _SOFT_IN_SCRIPTS = frozenset("from as static global".split())
 """Words that a grammar takes as its own in some places and that are names in others: the tree tells which."""
 _SCRIPTS = frozenset({"javascript", "typescript", "tsx"})
-_QUERIES_OF = {"cpp": "c", "tsx": "typescript", "jsonc": "json", "starlark": "python"}
+_QUERIES_OF = {"cpp": "c", "objc": "c", "tsx": "typescript", "jsonc": "json"}
 """Languages that share the query of another."""
+
+_GRAMMAR_OF = {"starlark": "python"}
+"""Languages that are read by the grammar of another."""
 
 _log = logging.getLogger(__name__)
 _load = threading.Lock()
@@ -62,7 +70,7 @@ def _grammar(name: str) -> Grammar | None:
     from tree_sitter import Query
 
     try:
-        language = get_language(name)
+        language = get_language(_GRAMMAR_OF.get(name, name))
     except LanguageNotFoundError:
         return None
     except (GrammarLoadError, UnsupportedPlatformError) as error:
@@ -99,7 +107,8 @@ def _words(language: "Language") -> frozenset[str]:
 
 
 def _query_text(name: str) -> str:
-    file = files("naestro.index") / "syntax" / f"{_QUERIES_OF.get(name, name)}.scm"
+    base = _GRAMMAR_OF.get(name, name)
+    file = files("naestro.index") / "syntax" / f"{_QUERIES_OF.get(base, base)}.scm"
     more = files("naestro.index") / "syntax" / f"{name}.more.scm"
     text = file.read_text("utf-8") if file.is_file() else ""
     return text + (more.read_text("utf-8") if more.is_file() else "")
@@ -151,7 +160,7 @@ def _parser(known: Grammar) -> "Parser":
 def captures(known: Grammar, root: "Node", data: bytes) -> dict[str, list["Node"]]:
     """What the language's query finds in the tree of `data`, by the names of its captures; in no certain order.
 
-    A capture `import.maybe` or `name.maybe` counts only behind a `by` that says one of DECIDING_WORDS: predicates
+    A capture that ends in `.maybe` counts only where a `by` says one of IMPORTING_WORDS or DEFINING_WORDS: predicates
     over text cannot be asked of a tree that was parsed with a deadline.
     """
     from tree_sitter import QueryCursor
@@ -165,14 +174,22 @@ def captures(known: Grammar, root: "Node", data: bytes) -> dict[str, list["Node"
 
 
 def _decided(found: dict[str, list["Node"]], data: bytes) -> dict[str, list["Node"]]:
-    ends = {node.end_byte for node in found["by"] if data[node.start_byte : node.end_byte] in DECIDING_WORDS}
+    """The captures without those that no deciding word stands before."""
+    by = [(node, data[node.start_byte : node.end_byte].decode("utf-8", "replace")) for node in found.pop("by")]
     kept: dict[str, list[Node]] = {}
     for capture, nodes in found.items():
-        is_sure = not capture.endswith(".maybe")
-        certain = [node for node in nodes if is_sure or not ends.isdisjoint(_before(node))]
-        kept.setdefault(capture.removesuffix(".maybe"), []).extend(certain)
+        sure = capture.removesuffix(".maybe")
+        if sure == capture:
+            kept.setdefault(capture, []).extend(nodes)
+            continue
+        is_import = sure == "import"
+        words = [node for node, word in by if word in (IMPORTING_WORDS if is_import else DEFINING_WORDS)]
+        near = _near({word.start_byte if "." in sure else word.end_byte for word in words}, is_before="." in sure)
+        kept.setdefault(sure, []).extend(node for node in nodes if node.start_byte in near)
     return kept
 
 
-def _before(node: "Node") -> range:
-    return range(node.start_byte - _DECIDING_BYTES_MAX, node.start_byte)
+def _near(places: set[int], *, is_before: bool) -> set[int]:
+    """The bytes where something may begin that a word decides about: behind its end, or with its start."""
+    reach = range(-1, 1) if is_before else range(_DECIDING_BYTES_MAX + 1)
+    return {place + by for place in places for by in reach}

@@ -15,6 +15,7 @@ from naestro.index.languages import PROSE, TEXT, language_of
 from naestro.index.names import references_of
 from naestro.index.parsed import Chunk, Definition, Import, ParsedFile
 from naestro.index.prose import prose_pieces, sections_of
+from naestro.index.scripts import with_scripts
 from naestro.policy.text import BinaryContent, decode
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _SPACE = re.compile(r"\s+")
 LINE_CHARS_MAX = 4 * CHUNK_CHARS_MAX
 """What a chunk keeps of a line: nobody reads on."""
-NAMELESS = frozenset({"json", "jsonc", "json5", "yaml", "toml", "ini", "properties", "html", "css", "scss", "xml"})
+NAMELESS = frozenset({"json", "jsonc", "json5", "yaml", "toml", "ini", "properties", "html", "css", "scss", "xml", "vue", "svelte"})
 """Languages in which a word is no use of a definition: no references are collected."""
 
 
@@ -90,7 +91,7 @@ def _prose(path: str, language: str, lines: Lines) -> ParsedFile:
 
 
 def _code(path: str, known: Grammar, lines: Lines, raw: bytes, root: "Node") -> ParsedFile:
-    found = captures(known, root, raw)
+    found, used, users, said = with_scripts(captures(known, root, raw), known, raw)
     spots = spots_of(found, raw)
     every = [spot for spot in all_spots(spots) if spot.first < len(lines.lines)]
     attribute_rows = _rows(found.get("attribute", ()), lines)
@@ -104,7 +105,7 @@ def _code(path: str, known: Grammar, lines: Lines, raw: bytes, root: "Node") -> 
         language=known.name,
         chunks=_chunks(path, known.name, lines, pieces, definitions),
         definitions=definitions,
-        references=_references(found, known, raw),
+        references=_references(used, users, said),
         imports=_imports(found.get("import", ()), raw),
         has_errors=root.has_error,
     )

@@ -2,3 +2,4 @@
 (script_element (start_tag (attribute (attribute_name) @by (quoted_attribute_value (attribute_value) @import.maybe))))
 
 (comment) @comment
+(script_element (raw_text) @script)

@@ -1,0 +1,2 @@
+(script_element (raw_text) @script)
+(comment) @comment
