@@ -13,7 +13,7 @@ from naestro.council.excerpt import excerpt, words_of
 from naestro.council.prefix import Prefix, build_prefix, fence, show_spans
 from naestro.council.task import Named, Task, named_ranges
 from naestro.errors import InputError
-from naestro.index.literal import Span
+from naestro.index.spans import Span
 from tests.council.desk import QUICK, Desk, council, desk_in
 from tests.support.scripted_server import ScriptedServer
 

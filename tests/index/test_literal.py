@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from naestro.index import literal
-from naestro.index.literal import LiteralSearcher, Span
+from naestro.index.literal import LiteralSearcher
+from naestro.index.spans import CHARS_PER_TOKEN, SPAN_LINES_MAX, SPANS_PER_FILE_MAX, TOKENS_MAX, Span
 from naestro.policy.workspace import Workspace
 
 REPOSITORY = Path(__file__).parents[2]
@@ -98,7 +99,7 @@ def test_of_a_long_block_the_densest_lines_are_shown(workspace: Workspace) -> No
     body[60] = "    event = event + event"
     write(workspace, {"a.py": "\n".join(["def f():", *body])})
     (span,) = search(workspace, "events")
-    assert span.end - span.start + 1 == literal.SPAN_LINES_MAX
+    assert span.end - span.start + 1 == SPAN_LINES_MAX
     assert span.start <= 62 <= span.end
     assert span.text.split("\n")[62 - span.start] == body[60]
 
@@ -107,7 +108,7 @@ def test_one_file_does_not_push_out_all_others(workspace: Workspace) -> None:
     many = "".join(f"def event_{n}():\n    event = event\n" + "\n" * 5 for n in range(30))
     write(workspace, {"many.py": many, "one.py": "def g():\n    event = 1\n"})
     spans = search(workspace, "events", 40)
-    assert sum(span.path == "many.py" for span in spans) == literal.SPANS_PER_FILE_MAX
+    assert sum(span.path == "many.py" for span in spans) == SPANS_PER_FILE_MAX
     assert spans[-1].path == "one.py"
 
 
@@ -140,7 +141,7 @@ def test_no_more_spans_and_tokens_than_asked_for(workspace: Workspace) -> None:
     write(workspace, {f"f{n}.py": "event = '" + "x" * 8000 + "'\n" for n in range(6)})
     assert len(search(workspace, "event", 2)) == 2
     fitting = search(workspace, "event", 6)
-    assert sum(len(span.text) for span in fitting) <= literal.TOKENS_MAX * literal.CHARS_PER_TOKEN
+    assert sum(len(span.text) for span in fitting) <= TOKENS_MAX * CHARS_PER_TOKEN
     assert len(fitting) == 3
 
 
@@ -200,3 +201,22 @@ def test_a_search_of_this_repository_takes_less_than_two_seconds_of_processor_ti
     start = time.process_time()
     search(Workspace.find(REPOSITORY), "How does the journal number its events?")
     assert time.process_time() - start < 2
+
+
+def test_the_files_that_define_a_name_are_found_one_after_the_other(workspace: Workspace) -> None:
+    write(
+        workspace,
+        {
+            "a.py": "from b import add\nadd(1)\n",
+            "b.py": "class Sums:\n    async def add(self):\n        pass\n",
+            "c.ts": "export function add() {}\n",
+            "d.md": "def add\n",
+            "e.py": "def add_all(): pass\n",
+            ".env": "def add\n",
+        },
+    )
+    (workspace.root / "f.py").write_bytes(b"def add\0")
+    searcher = LiteralSearcher(workspace)
+    assert list(searcher.defining("add")) == ["b.py", "c.ts"]
+    assert list(searcher.defining("Sums")) == ["b.py"]
+    assert list(searcher.defining("no name")) == list(searcher.defining("nothing")) == []

@@ -19,7 +19,7 @@ from naestro.council.roles import instruction
 from naestro.council.sitting import Kit
 from naestro.council.task import Task
 from naestro.errors import InputError, MissingFile, WorkspaceError
-from naestro.index.literal import Span
+from naestro.index.spans import Span
 from naestro.policy.buffers import reading
 from naestro.policy.diff import file_diff
 from naestro.policy.ignore import Ignores

@@ -1,8 +1,8 @@
 """The `retrieve` step: the code that the council sees, cut to the room that the chosen engines leave.
 
 First the files that the task names, then what the search finds; an editor's unsaved text before the disk's. Above,
-the commands; below, the workspace and a `Searcher`, which the real index will implement too. Ignored and
-secret-looking files are never read: the workspace refuses them.
+the commands; below, the workspace and a `Searcher`, by the index or by the words alone. Ignored and secret-looking
+files are never read: the workspace refuses them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,8 +11,6 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-import msgspec
-
 from naestro.council.budget import PIECE_LINES, estimate_tokens, request_tokens
 from naestro.council.excerpt import excerpt, words_of
 from naestro.council.prefix import show_spans
@@ -20,9 +18,8 @@ from naestro.council.roles import Role, instruction
 from naestro.council.sitting import Kit, Sitting
 from naestro.council.task import Named, Task, named_ranges
 from naestro.errors import MissingFile, WorkspaceError
-from naestro.index.literal import Span
+from naestro.index.spans import Span
 from naestro.policy.buffers import reading
-from naestro.policy.diff import moved_lines, split_lines
 from naestro.policy.ignore import Ignores
 from naestro.policy.text import TextFile
 from naestro.policy.workspace import Workspace
@@ -164,33 +161,9 @@ def gather(kit: Kit, task: Task, sentence: str, room_tokens: int, must_exist: bo
     for number, (file, within) in enumerate(named):
         room.take(file, within, words, room.tokens // (len(named) - number))
     if room.tokens >= ROOM_MIN_TOKENS:
-        found = kit.searcher.search(task.words, SPANS_MAX)
-        for span in found if kit.editor is None else _as_open(kit, found):
+        for span in kit.searcher.search(task.words, SPANS_MAX, kit.files):
             room.add_found(span)
     return Context(task=sentence, spans=room.in_order(), left_out=room.left_out)
-
-
-def _as_open(kit: Kit, found: Iterable[Span]) -> Iterator[Span]:
-    """The spans of the search, which reads the disk, as the editor has them now; without those that are gone there."""
-    opened: dict[str, tuple[list[str], list[str]] | None] = {}
-    for span in found:
-        if span.path not in opened:
-            opened[span.path] = _both(kit, span.path)
-        texts = opened[span.path]
-        if texts is None:
-            continue
-        start, end = moved_lines(*texts, span.start, span.end)
-        if start <= end:
-            text = "\n".join(line.removesuffix("\n") for line in texts[1][start - 1 : end])
-            yield msgspec.structs.replace(span, start=start, end=end, text=text)
-
-
-def _both(kit: Kit, path: str) -> tuple[list[str], list[str]] | None:
-    """The lines of a file on the disk and in the editor; None where it cannot be read any more."""
-    try:
-        return split_lines(kit.workspace.read(path).text), split_lines(kit.files.read(path).text)
-    except WorkspaceError:
-        return None
 
 
 def named_files(workspace: Workspace, task: Task, must_exist: bool) -> Iterator[tuple[TextFile, Named]]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from naestro.council.budget import PIECE_LINES
 from naestro.council.roles import instruction
 from naestro.engines.engine import Message
-from naestro.index.literal import Span
+from naestro.index.spans import Span
 from naestro.types import Value
 
 

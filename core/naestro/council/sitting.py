@@ -16,7 +16,7 @@ from naestro.council.budget import request_tokens
 from naestro.council.generate import Seat
 from naestro.council.roles import Role
 from naestro.errors import ContextTooLong, EngineError, NaestroError
-from naestro.index.literal import Searcher
+from naestro.index.spans import Searcher
 from naestro.policy.buffers import EditorBuffers
 from naestro.policy.editor import Editor
 from naestro.policy.workspace import Workspace

@@ -6,7 +6,6 @@ what counts. Above, `test`; below, the context's room, the search and the worksp
 """
 
 import ast
-import re
 from collections.abc import Iterator
 from itertools import islice
 
@@ -19,8 +18,6 @@ from naestro.policy.text import TextFile
 
 TARGETS_MAX = 3
 """Files that one test is written for."""
-FILES_MAX = 2000
-"""Files that are looked through for the definition of a name."""
 FOUND_SPANS = 8
 """Spans of the search that are looked through for the file that a name is defined in."""
 
@@ -75,22 +72,16 @@ def _defining(kit: Kit, words: str) -> Iterator[tuple[TextFile, Named]]:
     name = words.removesuffix("()").rpartition(".")[2]
     if not name.isidentifier():
         return
-    definition = re.compile(
-        rf"^\s*(?:[\w()]+\s+)*(?:def|class|function|func|fn|const)\s+{name}\b", re.MULTILINE
-    )
-    rules = kit.workspace.ignores()
-    for path in islice(filter(is_testable, kit.workspace.files(rules)), FILES_MAX):
+    for path in islice(filter(is_testable, kit.searcher.defining(name)), TARGETS_MAX):
         try:
-            file = kit.workspace.read(path, rules)
+            yield kit.files.read(path), Named(path=path)
         except WorkspaceError:
             continue
-        if definition.search(file.text):
-            yield kit.files.read(path, rules), Named(path=path)
-            return
+        return
 
 
 def _found(kit: Kit, task: Task) -> Iterator[tuple[TextFile, Named]]:
-    for span in kit.searcher.search(task.words, FOUND_SPANS):
+    for span in kit.searcher.search(task.words, FOUND_SPANS, kit.files):
         if not is_testable(span.path):
             continue
         try:

@@ -7,6 +7,7 @@ Files are read through the workspace, so that ignored and secret-looking ones ar
 
 import logging
 import math
+import re
 import time
 from bisect import bisect_right
 from collections import Counter
@@ -14,14 +15,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
-from typing import Protocol
 
 from naestro.errors import WorkspaceError
 from naestro.index.blocks import PROSE_ENDINGS, Block, blocks_of
+from naestro.index.spans import (
+    AROUND_LINES,
+    GAP_LINES_MAX,
+    NAMED_SCORE,
+    SPAN_LINES_MAX,
+    SPANS_PER_FILE_MAX,
+    Span,
+    as_seen,
+    fitting,
+    told,
+)
 from naestro.index.terms import NamedFile, Terms, hits, terms_of
 from naestro.policy.text import TextFile
 from naestro.policy.workspace import Workspace
-from naestro.types import Value
 
 SEARCH_S = 2.0
 """Seconds after which no further file is opened: longer than that a person notices the wait."""
@@ -29,18 +39,6 @@ SEARCHED_SIZE_MAX = 32 * 1024 * 1024
 """Bytes of text searched; reached before the time on most machines, so that a large tree gives equal results too."""
 RANKED_FILES_MAX = 200
 """Files that are cut into blocks: far more than the spans that anybody asks for."""
-SPAN_LINES_MAX = 40
-"""Lines of one span: a screen, and some 400 tokens."""
-SPANS_PER_FILE_MAX = 4
-"""Spans of one file, so that a long one does not push all others out; a named file may have twice as many."""
-GAP_LINES_MAX = 2
-"""Lines between two spans of a file that are shown rather than parted."""
-TOKENS_MAX = 8192
-"""Tokens of all spans together: more than any small model's context takes."""
-CHARS_PER_TOKEN = 3
-"""Of code, cautiously."""
-AROUND_LINES = 12
-"""Lines shown around one that the task names."""
 
 IDENTIFIER_WEIGHT = 3.0
 """An identifier is copied from the code; a word only may be."""
@@ -56,9 +54,9 @@ TEST_FACTOR = 0.25
 PROSE_FACTOR = 0.6
 DATA_FACTOR = 0.3
 """Tests, documents and data repeat the words of the code that answers the question."""
-NAMED_SCORE = 100.0
-"""Above every score by words."""
 
+DEFINITION = r"^\s*(?:[\w()]+\s+)*(?:def|class|function|func|fn|const)\s+{}\b"
+"""How the definition of a name looks in most languages."""
 _DATA_ENDINGS = (
     ".json",
     ".lock",
@@ -75,29 +73,6 @@ _DATA_ENDINGS = (
 )
 
 _log = logging.getLogger(__name__)
-
-
-class Span(Value, frozen=True):
-    """Lines of a file that speak of a task."""
-
-    path: str
-    start: int
-    """First line, from 1."""
-    end: int
-    """Last line, inclusive."""
-    text: str
-    why: str
-    """What it was found by."""
-    score: float
-    """Larger is better; comparable within one search."""
-
-
-class Searcher(Protocol):
-    """Finds places for a task; the real index will be another one."""
-
-    def search(self, query: str, limit: int) -> list[Span]:
-        """At most `limit` spans, the best first."""
-        ...
 
 
 @dataclass
@@ -127,8 +102,11 @@ class LiteralSearcher:
     seconds: float = SEARCH_S
     size_max: int = SEARCHED_SIZE_MAX
 
-    def search(self, query: str, limit: int) -> list[Span]:
-        """At most `limit` spans; the `why` of the last one says how many files were not searched, if any."""
+    def search(self, query: str, limit: int, files: Workspace | None = None) -> list[Span]:
+        """At most `limit` spans; the `why` of the last one says how many files were not searched, if any.
+
+        It reads the disk, and gives the spans that it finds there as `files` has them.
+        """
         terms = terms_of(query)
         ignores = self.workspace.ignores()
         start = time.monotonic()
@@ -150,13 +128,30 @@ class LiteralSearcher:
             hit = _look(file, terms)
             if hit:
                 found.append(hit)
-        spans = _fitting(_ranked(found, terms), limit)
+        spans = fitting(_ranked(found, terms), limit)
         left_out = len(paths) - searched
-        return (
-            _told(spans, f"more than {left_out}" if is_cut else str(left_out))
-            if is_cut or left_out
-            else spans
-        )
+        if is_cut or left_out:
+            what = f"{f'more than {left_out}' if is_cut else left_out} files were not searched"
+            _log.warning("Literal search: %s.", what)
+            spans = told(spans, f"{what}: the limit of time or size was reached")
+        return [*as_seen(spans, self.workspace, files)] if files and files.buffers else spans
+
+    def defining(self, name: str) -> Iterator[str]:
+        """Files with a line that looks like the definition of `name`, in the order of the alphabet."""
+        if not name.isidentifier():
+            return
+        definition = re.compile(DEFINITION.format(name), re.MULTILINE)
+        ignores = self.workspace.ignores()
+        start = time.monotonic()
+        for path in _until(start + self.seconds, self.workspace.files(ignores)):
+            if path.endswith((*PROSE_ENDINGS, *_DATA_ENDINGS)):
+                continue
+            try:
+                text = self.workspace.read(path, ignores).text
+            except WorkspaceError:
+                continue
+            if name in text and definition.search(text):
+                yield path
 
 
 def _until(deadline: float, paths: Iterable[str]) -> Iterator[str]:
@@ -312,26 +307,3 @@ def _span(one: _Found, start: int, end: int, why: str, score: float) -> Span:
     first, last = max(1, start), min(len(one.lines), end)
     text = "\n".join(one.lines[first - 1 : last])
     return Span(path=one.file.path, start=first, end=last, text=text, why=why, score=round(score, 3))
-
-
-def _fitting(spans: Sequence[Span], limit: int) -> list[Span]:
-    """The best spans within `limit` and TOKENS_MAX."""
-    chosen: list[Span] = []
-    left = TOKENS_MAX * CHARS_PER_TOKEN
-    for span in spans[:limit]:
-        left -= len(span.text)
-        if left < 0:
-            break
-        chosen.append(span)
-    return chosen
-
-
-def _told(spans: list[Span], left_out: str) -> list[Span]:
-    """The spans; the last one says how many files were not searched."""
-    told = f"{left_out} files were not searched: the limit of time or size was reached"
-    _log.warning("Literal search: %s.", told)
-    if not spans:
-        return spans
-    last = spans[-1]
-    text = f"{last.why}; {told}"
-    return [*spans[:-1], Span(last.path, last.start, last.end, last.text, text, last.score)]
