@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+from naestro.index import record
 from naestro.index.parsed import Chunk
 
 if TYPE_CHECKING:
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 
 LAYOUT: Final = "1"
 """Raised with each change of the columns or of what stands in them."""
-CANDIDATE_COLUMNS: Final = ["id", "path", "start", "end", "language", "kind", "symbol", "names", "prepared"]
-CHUNK_COLUMNS: Final = [*CANDIDATE_COLUMNS[1:-1], "scope", "text"]
+CHUNK_COLUMNS: Final = ["path", "start", "end", "language", "kind", "symbol", "names", "scope", "text"]
 _SEPARATOR: Final = "\n"
 
 
@@ -83,7 +83,7 @@ class Pins:
 
 
 def id_of(path: str, start: int, end: int) -> int:
-    """The number of the chunk at these lines: 63 bits, the same everywhere."""
+    """A number for a chunk that is in no table: 63 bits, larger than any row's there."""
     digest = blake2b(f"{start}:{end}:{path}".encode(errors="surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
@@ -94,13 +94,13 @@ def schema_of(pins: Pins) -> "pa.Schema":
 
     text = pa.string()
     fields = [
-        pa.field("id", pa.int64()),
         pa.field("path", text),
         pa.field("start", pa.int32()),
         pa.field("end", pa.int32()),
         *(pa.field(name, text) for name in ("language", "kind", "symbol", "names", "scope", "hash")),
         pa.field("prepared", text),
         pa.field("text", text),
+        pa.field("record", pa.binary()),
     ]
     if pins.dimension:
         fields.append(pa.field("vector", pa.list_(pa.float32(), pins.dimension)))
@@ -113,7 +113,6 @@ def table_of(rows: Sequence[Row], schema: "pa.Schema", dimension: int) -> "pa.Ta
 
     chunks = [row.chunk for row in rows]
     columns: dict[str, object] = {
-        "id": [id_of(chunk.path, chunk.start, chunk.end) for chunk in chunks],
         "path": [chunk.path for chunk in chunks],
         "start": [chunk.start for chunk in chunks],
         "end": [chunk.end for chunk in chunks],
@@ -128,7 +127,23 @@ def table_of(rows: Sequence[Row], schema: "pa.Schema", dimension: int) -> "pa.Ta
     }
     if dimension:
         columns["vector"] = _vectors(rows, dimension)
-    return pa.table(columns, schema=schema)
+    columns["record"] = [record.encoded(row) for row in rows]
+    try:
+        return pa.table(columns, schema=schema)
+    except UnicodeEncodeError:
+        return pa.table({name: _as_text(column) for name, column in columns.items()}, schema=schema)
+
+
+def _as_text(column: object) -> object:
+    """`column` with what no encoding can say (a lone surrogate in a path) written as an escape."""
+    if not isinstance(column, list) or not column or not isinstance(column[0], str):
+        return column
+    return [sayable(text) for text in column]
+
+
+def sayable(text: str) -> str:
+    """`text` with each lone surrogate as an escape."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _vectors(rows: Sequence[Row], dimension: int) -> "pa.Array":

@@ -5,8 +5,9 @@ as 64-bit hashes, sorted: 300,000 different terms take 3.6 MB. This module knows
 """
 
 import os
+import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import numpy as np
 
-_FILE: Final = "statistics.npz"
+FILE: Final = "statistics.npz"
+_DRIFT: Final = 0.05
+"""Share of chunks that were taken away since the last count, from which on all are counted anew."""
 
 
 def hashed(term: str) -> int:
@@ -97,7 +100,7 @@ class Statistics:
         """Write it into `folder`, whole or not at all."""
         import numpy as np
 
-        beside = folder / f"{_FILE}.{os.getpid()}.tmp"
+        beside = folder / f"{FILE}.{os.getpid()}.tmp"
         with beside.open("wb") as file:
             np.savez(
                 file,
@@ -105,7 +108,7 @@ class Statistics:
                 hashes=self.counts.hashes,
                 holding=self.counts.holding,
             )
-        beside.replace(folder / _FILE)
+        beside.replace(folder / FILE)
 
     @classmethod
     def load(cls, folder: Path) -> "Statistics | None":
@@ -113,8 +116,59 @@ class Statistics:
         import numpy as np
 
         try:
-            with np.load(folder / _FILE, allow_pickle=False) as file:
+            with np.load(folder / FILE, allow_pickle=False) as file:
                 chunks, terms = (int(number) for number in file["size"])
                 return cls(TermCounts(chunks, terms, file["hashes"], file["holding"]))
         except (OSError, ValueError, KeyError, EOFError):
+            return None
+
+
+class Tally:
+    """The statistics of a table that is written to: loaded, added to, counted anew when they have drifted."""
+
+    def __init__(self, folder: Path, *, is_writer: bool) -> None:
+        self._folder = folder
+        self._is_writer = is_writer
+        self._lock = threading.Lock()
+        self._added: list[TermCounts] = []
+        self._stamp = self._stamp_now()
+        self._now = Statistics.load(folder) or Statistics()
+
+    @property
+    def statistics(self) -> Statistics:
+        """As of the last `renew`; where there was none yet, over what was added so far."""
+        with self._lock:
+            if not self._is_writer:
+                self._follow()
+            elif self._added and self._stamp is None:
+                self._now = Statistics(TermCounts.sum([self._now.counts, *self._added]))
+                self._added = []
+            return self._now
+
+    def add(self, counts: TermCounts) -> None:
+        """Count chunks that were written; those that they replaced stay counted until the next `renew`."""
+        with self._lock:
+            self._added.append(counts)
+
+    def renew(self, chunks: int, prepared: Callable[[], Iterable[str]]) -> None:
+        """Bring the counts to the table's `chunks` and save them; reads `prepared` where too much has gone."""
+        with self._lock:
+            counts = TermCounts.sum([self._now.counts, *self._added])
+        if abs(counts.chunks - chunks) > _DRIFT * chunks:
+            counts = TermCounts.of(prepared())
+        now = Statistics(counts)
+        now.save(self._folder)
+        with self._lock:
+            self._now, self._added, self._stamp = now, [], self._stamp_now()
+
+    def _follow(self) -> None:
+        stamp = self._stamp_now()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._now = Statistics.load(self._folder) or self._now
+
+    def _stamp_now(self) -> int | None:
+        try:
+            return (self._folder / FILE).stat().st_mtime_ns
+        except OSError:
             return None

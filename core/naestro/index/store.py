@@ -1,85 +1,89 @@
 """The chunks of one workspace in a LanceDB table: written by one process, searched by many, by words and by vectors.
 
-`workspace_index` and `search` lie above, `lance` and `schema` below. The store knows no file and no grammar: it takes
-rows, and gives those that may answer a question, which `rank` puts in order. All calls block and may come from any
-thread; one writer holds the folder's lock (`workspace_index`).
+`workspace_index` and `search` lie above; below, `queries` asks the table, `indexes` keeps it quick, `recent` holds what
+these do not have yet. The store knows no file and no grammar: it takes rows, and gives those that may answer a
+question, which `rank` puts in order. All calls block and may come from any thread; who writes holds the folder's lock.
 """
 
 import shutil
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from naestro.errors import IndexUnavailable
-from naestro.index import lance
+from naestro.errors import IndexDamaged, IndexUnavailable
+from naestro.index import indexes, lance, queries, record
 from naestro.index.parsed import Chunk
+from naestro.index.recent import Recent
 from naestro.index.schema import (
-    CANDIDATE_COLUMNS,
     CHUNK_COLUMNS,
     Candidate,
     Pins,
     Row,
     chunks_of_table,
-    names_of,
+    sayable,
     schema_of,
     table_of,
 )
-from naestro.index.statistics import Statistics, TermCounts
+from naestro.index.statistics import FILE as STATISTICS
+from naestro.index.statistics import Statistics, Tally, TermCounts
 
 if TYPE_CHECKING:
     import lancedb
     import numpy as np
     import pyarrow as pa
 
+_T = TypeVar("_T")
+
 _TABLE: Final = "chunks"
 _PATHS_AT_ONCE: Final = 500
-"""In one filter: a longer one takes longer to parse than to run."""
-_UPDATES_UNTIL_COMPACTION: Final = 20
-_KEPT_VERSION_S: Final = 60
-"""A version lives this long for readers in other processes that are in the midst of it."""
+"""In one filter: a longer one takes longer to read than to run."""
+_RECENT_ROWS: Final = 4_000
+"""Rows outside the indexes that are kept in memory (25 MB); with more, searches are slower until the next `compact`."""
+_ROWS_UNTIL_COMPACTION: Final = 1_000
+_UPDATES_UNTIL_COMPACTION: Final = 200
+"""Each leaves a few small files."""
+_REST_S: Final = 30
+"""Between two compactions: each writes the whole table anew."""
+_KEPT_VERSION_S: Final = 5
+"""An old version's files live this long for a reader in another process that is in the midst of a search."""
 
 
 def erase(folder: Path) -> None:
     """Take away what a store has in `folder`, damaged or not."""
     shutil.rmtree(folder / f"{_TABLE}.lance", ignore_errors=True)
-    (folder / "statistics.npz").unlink(missing_ok=True)
+    (folder / STATISTICS).unlink(missing_ok=True)
 
 
 class Store:
     """The chunks of a workspace. `open` makes one; `close` it."""
 
-    def __init__(self, folder: Path, table: "lancedb.Table", pins: Pins, *, is_writer: bool) -> None:
+    def __init__(self, folder: Path, pins: Pins, *, is_writer: bool) -> None:
+        """Use `open`."""
         self.folder = folder
         self.pins = pins
         self.is_writer = is_writer
-        self.rebuild_reason = pins.trouble(table.schema.metadata)
+        self.rebuild_reason = ""
         """Why this index must be made anew (another embedder, …), as a sentence; empty where it serves."""
-        self._table = table
         self._writing = threading.Lock()
-        self._beside = ThreadPoolExecutor(1, thread_name_prefix="naestro-vectors")
+        self._looking = threading.Lock()
+        self._recent = Recent()
+        self._retired = Recent()
+        self._is_covered = False
         self._updates = 0
-        self._added: list[TermCounts] = []
-        self._statistics = Statistics.load(folder)
+        self._compacted = float("-inf")
+        self._tally = Tally(folder, is_writer=is_writer)
+        self._table = self._ask(self._opened, "Opening the index")
 
     @classmethod
     def open(cls, folder: Path, embedder: str, dimension: int, *, is_writer: bool) -> "Store":
         """The store in `folder`; a writer makes an empty one where none is.
 
-        Raises `IndexDamaged` where what lies there cannot be read (`erase` it), `IndexUnavailable` where there is no
-        room, no right, or, for a reader, nothing yet.
+        `dimension` 0 is an index without vectors. Raises `IndexDamaged` where what lies there cannot be read (`erase`
+        it), `IndexUnavailable` where there is no room, no right, or, for a reader, nothing yet.
         """
-        pins = Pins(embedder, dimension)
-        with lance.faults("Opening the index"):
-            database = lance.connect(folder)
-            if (folder / f"{_TABLE}.lance").exists():
-                return cls(folder, database.open_table(_TABLE), pins, is_writer=is_writer)
-            if not is_writer:
-                raise IndexUnavailable("This folder has no index yet.")
-            table = database.create_table(_TABLE, schema=schema_of(pins))
-            _index_columns(table)
-        return cls(folder, table, pins, is_writer=is_writer)
+        return cls(folder, Pins(embedder, dimension), is_writer=is_writer)
 
     @property
     def needs_rebuild(self) -> bool:
@@ -88,40 +92,41 @@ class Store:
 
     @property
     def needs_compaction(self) -> bool:
-        """Whether enough was written since the last `compact` to make searches slower."""
-        return self._updates >= _UPDATES_UNTIL_COMPACTION
+        """Whether enough was written since the last `compact` to make searches slower or the folder larger."""
+        is_due = not self._is_covered or len(self._recent) >= _ROWS_UNTIL_COMPACTION
+        is_rested = time.monotonic() - self._compacted > _REST_S
+        return self.is_writer and is_rested and (is_due or self._updates >= _UPDATES_UNTIL_COMPACTION)
 
     @property
     def count(self) -> int:
         """How many chunks are there."""
-        with lance.faults("Counting the index"):
-            return self._table.count_rows()
+        return self._retried(lambda table: table.count_rows(), "Counting the index")
 
     @property
     def size_bytes(self) -> int:
         """On the disk, old versions included."""
-        files = (self.folder / f"{_TABLE}.lance").rglob("*")
-        return sum(_size_of(file) for file in files)
+        return sum(_size_of(file) for file in (self.folder / f"{_TABLE}.lance").rglob("*"))
 
     @property
     def statistics(self) -> Statistics:
-        """Counts over all chunks as of the last `compact`, for now those of what was added since."""
-        if self._statistics is None:
-            self._statistics = Statistics(TermCounts.sum(self._added))
-        return self._statistics
+        """Counts over all chunks as of the last `compact`; before the first, over what was written so far."""
+        return self._tally.statistics
 
     def replace(self, rows: Sequence[Row], gone_paths: Collection[str] = (), counts: TermCounts | None = None) -> None:
         """Put `rows` in the place of all chunks of their files, and take away those of `gone_paths`.
 
-        `counts` are those of `rows`, where the caller has them already.
+        `counts` are those of `rows`, where the caller has them already. Found from now on.
         """
-        changed = {row.chunk.path for row in rows}.union(gone_paths)
-        with self._writing, lance.faults("Writing the index"):
-            for paths in _batches(sorted(changed)):
-                self._table.delete(f"path IN ({_listed(paths)})")
-            if rows:
-                self._table.add(table_of(rows, schema_of(self.pins), self.pins.dimension))
-            self._added.append(counts or TermCounts.of(row.prepared for row in rows))
+        counts = counts or TermCounts.of(row.prepared for row in rows)
+        paths = {row.chunk.path for row in rows}.union(gone_paths)
+        with self._writing:
+            self._take_in(rows, paths)
+            try:
+                self._ask(lambda: self._written(rows, sorted(paths)), "Writing the index")
+            except BaseException:
+                self._forget_recent()
+                raise
+            self._tally.add(counts)
             self._updates += 1
 
     def candidates(
@@ -135,127 +140,114 @@ class Store:
 
         None of `without_paths` is among them. In no order that counts.
         """
-        with lance.faults("Searching the index"):
-            nearest = self._beside.submit(self._nearest, vector, limit // 2, without_paths)
-            by_words = self._by_words(terms, limit, without_paths)
-            by_vector = nearest.result()
-        found = {candidate.id: candidate for candidate in _candidates(by_vector, vector)}
-        found |= {candidate.id: candidate for candidate in _candidates(by_words, vector)}
-        return list(found.values())
+        statistics = self.statistics
+        own = vector if self.pins.dimension else None
+        with self._looking:
+            recent = self._recent.find(terms, own, limit, statistics)
+            hidden = {sayable(path) for path in (*self._recent.paths, *without_paths)}
+            asked = queries.Asked(terms, own, limit, len(without_paths), self._is_covered)
+        read = self._retried(lambda table: queries.search(table, asked), "Searching the index")
+        with lance.faults("Reading the index"):
+            found = record.decoded(read.ids, read.records, read.words, own)
+        kept = [one for one in found if one.path not in hidden]
+        return kept + [one for one in recent if one.path not in without_paths]
 
     def chunks_of(self, path: str) -> list[Chunk]:
         """The chunks of a file, in order; none where it is not in the index."""
-        with lance.faults("Reading the index"):
-            return chunks_of_table(self._where(f"path = {lance.quoted(path)}", CHUNK_COLUMNS))
+        return chunks_of_table(
+            self._retried(lambda table: queries.rows_of(table, [path], CHUNK_COLUMNS), "Reading the index")
+        )
 
     def texts(self, ids: Sequence[int]) -> Mapping[int, str]:
         """The lines of the chunks `ids`; one that is gone meanwhile is left out."""
-        if not ids:
-            return {}
-        with lance.faults("Reading the index"):
-            table = self._where(f"id IN ({', '.join(map(str, ids))})", ["id", "text"])
-        return dict(zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True))
+        with self._looking:
+            here = self._retired.texts(ids) | self._recent.texts(ids)
+        rest = [id for id in ids if id not in here]
+        return here | self._retried(lambda table: queries.texts(table, rest), "Reading the index")
 
     def compact(self) -> None:
-        """Take new rows into the indexes, join small files, drop old versions, count terms anew; takes seconds."""
-        from datetime import timedelta
-
-        with self._writing, lance.faults("Compacting the index"):
-            self._table.optimize(cleanup_older_than=timedelta(seconds=_KEPT_VERSION_S), delete_unverified=True)
-            self._statistics = Statistics(TermCounts.of(self._prepared()))
-            self._statistics.save(self.folder)
-            self._added.clear()
+        """Take new rows into the indexes, join small files, drop old versions, renew the counts; takes seconds."""
+        has_vectors = bool(self.pins.dimension)
+        with self._writing:
+            self._ask(
+                lambda: indexes.renew(self._table, has_vectors=has_vectors, kept_s=_KEPT_VERSION_S),
+                "Compacting the index",
+            )
+            with self._looking:
+                self._retired, self._recent = self._recent, Recent()
+                self._is_covered = True
             self._updates = 0
+            self._compacted = time.monotonic()
+            with lance.faults("Compacting the index"):
+                self._tally.renew(self.count, self._prepared)
+            lance.give_back_memory()
 
     def close(self) -> None:
-        """Let go of threads and files."""
-        self._beside.shutdown()
+        """Let go of the files."""
+        self._table.close()
+
+    async def _opened(self) -> "lancedb.AsyncTable":
+        database = await lance.connect(self.folder, is_writer=self.is_writer)
+        if (self.folder / f"{_TABLE}.lance").exists():
+            table = await database.open_table(_TABLE)
+            self.rebuild_reason = self.pins.trouble((await table.schema()).metadata)
+            self._is_covered = self.is_writer and not await indexes.unindexed(table)
+            return table
+        if not self.is_writer:
+            raise IndexUnavailable("This folder has no index yet.")
+        table = await database.create_table(
+            _TABLE, schema=schema_of(self.pins), storage_options={"new_table_enable_stable_row_ids": "true"}
+        )
+        await indexes.begin(table)
+        self._is_covered = True
+        return table
+
+    async def _written(self, rows: Sequence[Row], paths: Sequence[str]) -> None:
+        for start in range(0, len(paths), _PATHS_AT_ONCE):
+            await self._table.delete(queries.of_paths(paths[start : start + _PATHS_AT_ONCE]))
+        if rows:
+            await self._table.add(table_of(rows, schema_of(self.pins), self.pins.dimension))
+
+    def _take_in(self, rows: Sequence[Row], paths: Collection[str]) -> None:
+        """Let searches find `rows` in memory, as long as there are few."""
+        with self._looking:
+            self._recent.remove(paths)
+            if not self._is_covered:
+                return
+            if len(self._recent) + len(rows) <= _RECENT_ROWS:
+                self._recent.add(rows)
+                return
+        self._forget_recent()
+
+    def _forget_recent(self) -> None:
+        """Search the table alone, all of it."""
+        with self._looking:
+            self._recent = Recent()
+            self._is_covered = False
 
     def _prepared(self) -> Iterator[str]:
-        for batch in self._table.search().select(["prepared"]).to_batches():
-            yield from batch["prepared"].to_pylist()
+        async def read() -> "pa.Table":
+            return await self._table.query().select(["prepared"]).to_arrow()
 
-    def _where(self, condition: str, columns: list[str]) -> "pa.Table":
-        return self._table.search().where(condition).select(columns).to_arrow()
+        yield from lance.call(read)["prepared"].to_pylist()
 
-    def _columns(self, score: str) -> list[str]:
-        return [*CANDIDATE_COLUMNS, *(["vector"] if self.pins.dimension else []), score]
+    def _retried(self, ask: Callable[["lancedb.AsyncTable"], Awaitable[_T]], doing: str) -> _T:
+        """What `ask` gives; a reader whose table the writer has compacted or made anew opens it once more."""
+        try:
+            return self._ask(lambda: ask(self._table), doing)
+        except IndexDamaged:
+            if self.is_writer:
+                raise
+        self._table = self._ask(self._opened, "Opening the index")
+        return self._ask(lambda: ask(self._table), doing)
 
-    def _by_words(self, terms: Sequence[str], limit: int, without_paths: Collection[str]) -> "pa.Table | None":
-        from lancedb.query import MatchQuery
-
-        if not terms:
-            return None
-        question = MatchQuery(" ".join(terms), "prepared")
-        search = self._table.search(question, query_type="fts").select(self._columns("_score")).limit(limit)
-        if without_paths:
-            search = search.where(f"path NOT IN ({_listed(without_paths)})")
-        return search.to_arrow()
-
-    def _nearest(
-        self, vector: "np.ndarray | None", limit: int, without_paths: Collection[str]
-    ) -> "pa.Table | None":
-        if vector is None or not self.pins.dimension:
-            return None
-        search = self._table.search(vector).distance_type("dot").select(self._columns("_distance")).limit(limit)
-        if without_paths:
-            search = search.where(f"path NOT IN ({_listed(without_paths)})")
-        return search.to_arrow()
-
-
-def _index_columns(table: "lancedb.Table") -> None:
-    from lancedb.index import FTS, BTree
-
-    words = FTS(
-        with_position=False,
-        base_tokenizer="whitespace",
-        stem=False,
-        lower_case=False,
-        remove_stop_words=False,
-        ascii_folding=False,
-        max_token_length=None,
-    )
-    table.create_index("prepared", config=words)
-    table.create_index("path", config=BTree())
-
-
-def _candidates(table: "pa.Table | None", vector: "np.ndarray | None") -> Iterator[Candidate]:
-    if table is None or not len(table):
-        return
-    import numpy as np
-
-    vectors = _matrix(table)
-    cosines = np.zeros(len(table)) if vectors is None or vector is None else vectors @ vector
-    words = table["_score"].to_pylist() if "_score" in table.column_names else [0.0] * len(table)
-    columns = [table[name].to_pylist() for name in CANDIDATE_COLUMNS]
-    for at, values in enumerate(zip(*columns, strict=True)):
-        id, path, start, end, language, kind, symbol, names, prepared = values
-        own = None if vectors is None else vectors[at]
-        yield Candidate(
-            id, path, start, end, language, symbol, kind, tuple(names_of(names)), prepared, own,
-            words[at], float(cosines[at]),
-        )
-
-
-def _matrix(table: "pa.Table") -> "np.ndarray | None":
-    if "vector" not in table.column_names:
-        return None
-    column = table["vector"].combine_chunks()
-    dimension = column.type.list_size
-    return column.values.to_numpy().reshape(-1, dimension)[column.offset : column.offset + len(column)]
-
-
-def _listed(texts: Collection[str]) -> str:
-    return ", ".join(map(lance.quoted, texts))
-
-
-def _batches(paths: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(paths), _PATHS_AT_ONCE):
-        yield paths[start : start + _PATHS_AT_ONCE]
+    def _ask(self, ask: Callable[[], Awaitable[_T]], doing: str) -> _T:
+        with lance.faults(doing):
+            return lance.call(ask)
 
 
 def _size_of(file: Path) -> int:
     try:
-        return file.stat().st_size if file.is_file() else 0
+        return file.lstat().st_size if file.is_file() else 0
     except OSError:
         return 0

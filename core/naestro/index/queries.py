@@ -1,0 +1,118 @@
+"""What is asked of the table: by words and by vector side by side, then one read of what both found.
+
+`store` lies above, `lance` beside. Rows are known by the numbers that LanceDB gives them, which last while the row
+does (stable row ids), so that what one question found the next can read, whatever is compacted between.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from naestro.index.schema import sayable
+
+if TYPE_CHECKING:
+    import lancedb
+    import numpy as np
+    import pyarrow as pa
+
+PROBES: Final = 16
+"""Partitions of the vectors' index that are looked at: all of them up to 130,000 chunks (`indexes`)."""
+_MASKED_MARGIN: Final = 20
+"""Rows asked for more for each file that is left out: about what a file has of them."""
+_MARGIN_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a search asks of the table."""
+
+    terms: Sequence[str]
+    vector: "np.ndarray | None"
+    limit: int
+    """Rows by words; half as many by vector."""
+    masked: int = 0
+    """Files whose rows will not count."""
+    is_covered: bool = False
+    """Whether rows outside the indexes need not be looked at."""
+
+    def margin(self) -> int:
+        """Rows to ask for beyond the limit, in the place of masked ones."""
+        return min(self.masked * _MASKED_MARGIN, _MARGIN_MAX)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Rows that a search found."""
+
+    ids: list[int]
+    records: list[bytes]
+    words: list[float]
+    """BM25 of each; 0 where only its vector was found."""
+
+
+async def search(table: "lancedb.AsyncTable", asked: Asked) -> Read:
+    """The rows that may answer, those of masked paths among them still."""
+    scores: dict[int, float] = {}
+    nearest: list[int] = []
+
+    async def by_words() -> None:
+        scores.update(await _by_words(table, asked))
+
+    async def by_vector() -> None:
+        nearest.extend(await _nearest(table, asked))
+
+    async with anyio.create_task_group() as both:
+        both.start_soon(by_words)
+        both.start_soon(by_vector)
+    found = await _take(table, [*dict.fromkeys([*scores, *nearest])], "record")
+    return Read([*found], [*found.values()], [scores.get(id, 0.0) for id in found])
+
+
+async def texts(table: "lancedb.AsyncTable", ids: Sequence[int]) -> dict[int, str]:
+    """The lines of the rows `ids` that are still there."""
+    return await _take(table, ids, "text")
+
+
+async def rows_of(table: "lancedb.AsyncTable", paths: Collection[str], columns: list[str]) -> "pa.Table":
+    """The rows of some files."""
+    return await table.query().where(of_paths(paths)).select(columns).to_arrow()
+
+
+def of_paths(paths: Collection[str]) -> str:
+    """The filter that lets rows of `paths` through, whatever these hold."""
+    return f"path IN ({', '.join(map(quoted, paths))})"
+
+
+def quoted(text: str) -> str:
+    """`text` as a string literal of a filter, whatever it holds: SQL's only escape is the doubled quote."""
+    return "'" + sayable(text).replace("'", "''") + "'"
+
+
+async def _by_words(table: "lancedb.AsyncTable", asked: Asked) -> dict[int, float]:
+    from lancedb.query import MatchQuery
+
+    terms = " ".join(sayable(term) for term in asked.terms)
+    if not terms:
+        return {}
+    query = table.query().nearest_to_text(MatchQuery(terms, "prepared")).select(["_score"]).with_row_id()
+    query = query.limit(asked.limit + asked.margin())
+    found = await (query.fast_search() if asked.is_covered else query).to_arrow()
+    return dict(zip(found["_rowid"].to_pylist(), found["_score"].to_pylist(), strict=True))
+
+
+async def _nearest(table: "lancedb.AsyncTable", asked: Asked) -> list[int]:
+    if asked.vector is None:
+        return []
+    query = table.query().nearest_to(asked.vector).distance_type("dot").nprobes(PROBES)
+    query = query.select(["_distance"]).with_row_id().limit((asked.limit + asked.margin()) // 2)
+    found = await (query.fast_search() if asked.is_covered else query).to_arrow()
+    return found["_rowid"].to_pylist()
+
+
+async def _take(table: "lancedb.AsyncTable", ids: Sequence[int], column: str) -> dict[int, object]:
+    if not ids:
+        return {}
+    found = await table.take_row_ids([*ids]).select([column]).with_row_id().to_arrow()
+    return dict(zip(found["_rowid"].to_pylist(), found[column].to_pylist(), strict=True))

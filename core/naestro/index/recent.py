@@ -1,0 +1,131 @@
+"""The chunks that were written since the table's indexes were last made, searched in memory by the process that wrote.
+
+LanceDB searches such rows by reading them all, fragment by fragment: after 100 small updates a search took four times
+as long, and taking them into the indexes means writing the whole table anew. Kept here they cost a search next to
+nothing. `store` lies above. Nothing depends on what is here: a process that has it not searches the slow way.
+"""
+
+import itertools
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence, Set
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from naestro.index.schema import Candidate, Row
+from naestro.index.statistics import Statistics
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_SATURATION: Final = 1.2
+_LENGTH: Final = 0.75
+"""BM25's k1 and b as LanceDB has them, so that the scores compare."""
+
+
+_ids = itertools.count(1 << 62)
+"""No table gives its rows such numbers, and no two chunks of this process have the same."""
+
+
+class Recent:
+    """Chunks in memory; whoever holds one guards it."""
+
+    def __init__(self) -> None:
+        self._chunks: dict[int, Candidate] = {}
+        self._texts: dict[int, str] = {}
+        self._ids: defaultdict[str, set[int]] = defaultdict(set)
+        self._holding: defaultdict[str, dict[int, int]] = defaultdict(dict)
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    @property
+    def paths(self) -> Set[str]:
+        """The files whose chunks are here, all of them."""
+        return self._ids.keys()
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Take `rows` in."""
+        for row in rows:
+            self._add(next(_ids), row)
+
+    def _add(self, id: int, row: Row) -> None:
+        chunk = row.chunk
+        self._chunks[id] = Candidate(
+            id=id,
+            path=chunk.path,
+            start=chunk.start,
+            end=chunk.end,
+            language=chunk.language,
+            symbol=chunk.symbol,
+            kind=chunk.kind,
+            names=tuple(chunk.names),
+            prepared=row.prepared,
+            vector=row.vector,
+            fts_score=0.0,
+            vector_score=0.0,
+        )
+        self._texts[id] = chunk.text
+        self._ids[chunk.path].add(id)
+        for term, times in Counter(row.prepared.split()).items():
+            self._holding[term][id] = times
+
+    def remove(self, paths: Collection[str]) -> None:
+        """Drop the chunks of `paths`."""
+        for path in paths:
+            for id in self._ids.pop(path, ()):
+                self._drop(id)
+
+    def texts(self, ids: Sequence[int]) -> dict[int, str]:
+        """The lines of those chunks of `ids` that are here."""
+        return {id: self._texts[id] for id in ids if id in self._texts}
+
+    def find(
+        self, terms: Sequence[str], vector: "np.ndarray | None", limit: int, statistics: Statistics
+    ) -> list[Candidate]:
+        """The `limit` best by words and the `limit // 2` nearest by vector."""
+        words = self._by_words(terms, statistics)
+        cosines = self._by_vector(vector)
+        best = sorted(words, key=words.__getitem__, reverse=True)[:limit]
+        nearest = sorted(cosines, key=cosines.__getitem__, reverse=True)[: limit // 2]
+        return [
+            replace(self._chunks[id], fts_score=words.get(id, 0.0), vector_score=cosines.get(id, 0.0))
+            for id in dict.fromkeys([*best, *nearest])
+        ]
+
+    def _drop(self, id: int) -> None:
+        del self._texts[id]
+        for term in set(self._chunks.pop(id).prepared.split()):
+            holding = self._holding[term]
+            del holding[id]
+            if not holding:
+                del self._holding[term]
+
+    def _by_words(self, terms: Sequence[str], statistics: Statistics) -> dict[int, float]:
+        scores: defaultdict[int, float] = defaultdict(float)
+        for term in set(terms):
+            holding = self._holding.get(term)
+            if not holding:
+                continue
+            rarity = _rarity(statistics, term)
+            for id, times in holding.items():
+                length = (self._chunks[id].prepared.count(" ") + 1) / max(statistics.mean_terms, 1.0)
+                bend = _SATURATION * (1 - _LENGTH + _LENGTH * length)
+                scores[id] += rarity * times * (_SATURATION + 1) / (times + bend)
+        return scores
+
+    def _by_vector(self, vector: "np.ndarray | None") -> dict[int, float]:
+        import numpy as np
+
+        if vector is None:
+            return {}
+        held = [(id, chunk.vector) for id, chunk in self._chunks.items() if chunk.vector is not None]
+        if not held:
+            return {}
+        cosines = np.stack([own for _, own in held]) @ vector
+        return {id: float(cosine) for (id, _), cosine in zip(held, cosines, strict=True)}
+
+
+def _rarity(statistics: Statistics, term: str) -> float:
+    holding = min(statistics.holding(term), statistics.chunks)
+    return math.log1p((statistics.chunks - holding + 0.5) / (holding + 0.5))
