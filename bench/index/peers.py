@@ -63,11 +63,11 @@ class Peers:
         return time.perf_counter() - began
 
     def semble(self, folder: Path, questions: Sequence[str]) -> Asked:
-        """semble as a library, its index loaded once."""
+        """The library semble, its index loaded once."""
         return self._asked(["semble", str(folder)], questions)
 
     def bm25s(self, folder: Path, questions: Sequence[str]) -> Asked:
-        """bm25s over the chunks that semble keeps of `folder`."""
+        """The library bm25s over the chunks that semble keeps of `folder`."""
         return self._asked(["bm25s", str(folder), str(self._kept / "bm25s")], questions)
 
     def ripgrep_ms(self, folder: Path, questions: Sequence[str]) -> list[float]:
