@@ -20,6 +20,7 @@ from anyio.from_thread import BlockingPortal
 
 from naestro import config
 from naestro.errors import IndexDamaged, IndexFault, IndexUnavailable
+from naestro.index import lance_import
 
 if TYPE_CHECKING:
     import lancedb
@@ -44,6 +45,7 @@ def _session() -> "lancedb.Session":
     """The caches that all tables of this process share."""
     config.set_for_libraries(_QUIET)
     _bound_memory()
+    lance_import.load()
     import lancedb
 
     return lancedb.Session(

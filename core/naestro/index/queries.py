@@ -66,7 +66,7 @@ async def search(table: "lancedb.AsyncTable", asked: Asked) -> Read:
     async with anyio.create_task_group() as both:
         both.start_soon(by_words)
         both.start_soon(by_vector)
-    found = await _take(table, [*dict.fromkeys([*scores, *nearest])], "record")
+    found = await _take(table, sorted({*scores, *nearest}), "record")
     return Read([*found], [*found.values()], [scores.get(id, 0.0) for id in found])
 
 

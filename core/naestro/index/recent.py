@@ -8,7 +8,7 @@ nothing. `store` lies above. Nothing depends on what is here: a process that has
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +32,7 @@ class Recent:
 
     def __init__(self) -> None:
         self._chunks: dict[int, Candidate] = {}
+        self._matrix: tuple[list[int], np.ndarray] | None = None
         self._texts: dict[int, str] = {}
         self._ids: defaultdict[str, set[int]] = defaultdict(set)
         self._holding: defaultdict[str, dict[int, int]] = defaultdict(dict)
@@ -46,6 +47,7 @@ class Recent:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Take `rows` in."""
+        self._matrix = None
         for row in rows:
             self._add(next(_ids), row)
 
@@ -72,6 +74,7 @@ class Recent:
 
     def remove(self, paths: Collection[str]) -> None:
         """Drop the chunks of `paths`."""
+        self._matrix = None
         for path in paths:
             for id in self._ids.pop(path, ()):
                 self._drop(id)
@@ -115,15 +118,20 @@ class Recent:
         return scores
 
     def _by_vector(self, vector: "np.ndarray | None") -> dict[int, float]:
-        import numpy as np
-
         if vector is None:
             return {}
-        held = [(id, chunk.vector) for id, chunk in self._chunks.items() if chunk.vector is not None]
-        if not held:
-            return {}
-        cosines = np.stack([own for _, own in held]) @ vector
-        return {id: float(cosine) for (id, _), cosine in zip(held, cosines, strict=True)}
+        if self._matrix is None:
+            self._matrix = _stacked(self._chunks)
+        ids, matrix = self._matrix
+        return dict(zip(ids, (matrix @ vector).tolist(), strict=True)) if ids else {}
+
+
+def _stacked(chunks: Mapping[int, Candidate]) -> "tuple[list[int], np.ndarray]":
+    """The chunks that have vectors, and these, (n, dimension) float32."""
+    import numpy as np
+
+    held = [(id, chunk.vector) for id, chunk in chunks.items() if chunk.vector is not None]
+    return [id for id, _ in held], np.stack([vector for _, vector in held]) if held else np.empty((0, 0))
 
 
 def _rarity(statistics: Statistics, term: str) -> float:

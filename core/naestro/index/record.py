@@ -65,6 +65,7 @@ def decoded(
 
     made = [_DECODER.decode(record) for record in records]
     vectors = _vectors_of(made)
+    cosines = [0.0 if vector is None or question is None else float(vector @ question) for vector in vectors]
     return [
         Candidate(
             id=id,
@@ -78,16 +79,17 @@ def decoded(
             prepared=record.prepared,
             vector=vector,
             fts_score=score,
-            vector_score=0.0 if vector is None or question is None else float(vector @ question),
+            vector_score=cosine,
         )
-        for id, record, vector, score in zip(ids, made, vectors, words, strict=True)
+        for id, record, vector, score, cosine in zip(ids, made, vectors, words, cosines, strict=True)
     ]
 
 
 def _vectors_of(records: Sequence[Record]) -> "list[np.ndarray | None]":
     import numpy as np
 
-    return [
-        np.frombuffer(record.vector, np.float16).astype(np.float32) if record.vector else None
-        for record in records
-    ]
+    held = [record.vector for record in records if record.vector]
+    if not held:
+        return [None] * len(records)
+    rows = iter(np.frombuffer(b"".join(held), np.float16).reshape(len(held), -1).astype(np.float32))
+    return [next(rows) if record.vector else None for record in records]
