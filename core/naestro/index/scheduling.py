@@ -6,99 +6,139 @@ The daemon's core holds one `Indexes`, and so does a process that works without 
         reply = await indexes.search(root, "where is the retry policy decided?")
 
 `app` opens it around the core; `client` asks it. `WorkspaceIndex` does the work, in worker threads. It knows no
-protocol; `roots` are those of `Workspace.find`.
+protocol; `root` is always that of `Workspace.find`.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
+import anyio
+from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from naestro.config import Settings
+from naestro.errors import NaestroError
 from naestro.index.found import IndexProgress, IndexStatus, MapReply, Match, Place, SearchReply
+from naestro.index.open_index import OpenIndex
 from naestro.index.workspace_index import WorkspaceIndex
+from naestro.policy.workspace import Workspace
+
+_log = logging.getLogger(__name__)
+
+UNUSED_S: Final = 1800.0
+"""An index that nobody asked for so long is closed; what changes meanwhile is seen when it is opened again."""
+LOOK_S: Final = 60.0
+"""Between two looks for such ones."""
 
 
 class Indexes:
     """The open indexes of this process, by the root of their workspace."""
 
     def __init__(
-        self, tasks: TaskGroup, settings_of: Callable[[Path], Settings], *, is_following: bool = True
+        self,
+        tasks: TaskGroup,
+        settings_of: Callable[[Path], Settings],
+        *,
+        is_following: bool = True,
+        unused_s: float = UNUSED_S,
     ) -> None:
         """Keep indexes whose runs and watches live in `tasks`, with the settings of each root.
 
         Not `is_following`: nothing is indexed or watched by itself, as a command that ends soon wants it.
         """
-        raise NotImplementedError
+        self._tasks = tasks
+        self._settings_of = settings_of
+        self._is_following = is_following
+        self._unused_s = unused_s
+        self._open: dict[Path, OpenIndex] = {}
+        self._opening: dict[Path, anyio.Lock] = {}
 
     async def open(self, root: Path) -> WorkspaceIndex:
         """The index of `root`, opened where it is not; a run and a watch begin where the settings say so.
 
-        For callers that go on in a worker thread (`grounding`). It must not be closed.
+        For callers that go on in a worker thread (`grounding`); it must not be closed. Raises `ConfigError`,
+        `IndexUnavailable`.
         """
-        raise NotImplementedError
+        return (await self._kept(root)).index
 
     def use(self, root: Path) -> None:
         """Say that `root` is worked in, so that its index is made meanwhile; returns at once, tells no fault."""
-        raise NotImplementedError
+        self._tasks.start_soon(self._used, root)
 
     async def search(
         self, root: Path, question: str, limit: int = 10, buffers: Mapping[str, str | None] = {}
     ) -> SearchReply:
         """See `WorkspaceIndex.search`; these come back without waiting for a run."""
-        raise NotImplementedError
+        kept = await self._kept(root)
+        return await kept.ask(partial(kept.index.search, question, limit, buffers=buffers))
 
     async def symbol(self, root: Path, name: str, limit: int = 50) -> list[Place]:
         """See `WorkspaceIndex.symbol`."""
-        raise NotImplementedError
+        kept = await self._kept(root)
+        return await kept.ask(partial(kept.index.symbol, name, limit))
 
     async def references(self, root: Path, name: str, limit: int = 200) -> list[Place]:
         """See `WorkspaceIndex.references`."""
-        raise NotImplementedError
+        kept = await self._kept(root)
+        return await kept.ask(partial(kept.index.references, name, limit))
 
     async def outline(self, root: Path, path: str, buffers: Mapping[str, str | None] = {}) -> list[Place]:
         """See `WorkspaceIndex.outline`."""
-        raise NotImplementedError
+        kept = await self._kept(root)
+        return await kept.ask(partial(kept.index.outline, path, buffers=buffers))
 
     async def map(self, root: Path, budget_tokens: int = 2000, question: str = "") -> MapReply:
         """See `WorkspaceIndex.map`."""
-        raise NotImplementedError
+        kept = await self._kept(root)
+        return await kept.ask(partial(kept.index.map, budget_tokens, question))
 
     async def grep(
         self, root: Path, regex: str, limit: int = 200, buffers: Mapping[str, str | None] = {}
     ) -> list[Match]:
         """See `WorkspaceIndex.grep`."""
-        raise NotImplementedError
+        kept = await self._kept(root)
+        return await kept.ask(partial(kept.index.grep, regex, limit, buffers=buffers))
 
     async def status(self, root: Path) -> IndexStatus:
         """See `WorkspaceIndex.status`."""
-        raise NotImplementedError
+        kept = await self._kept(root)
+        return await kept.ask(kept.index.status)
 
     async def update(self, root: Path, *, is_anew: bool = False) -> IndexProgress:
         """Begin a run over the whole workspace, or join the one that goes on; its last progress.
 
         A caller that is cancelled leaves the run going on.
         """
-        raise NotImplementedError
+        return await (await self._kept(root, is_checking=True)).update(is_anew=is_anew)
 
     def progress(self, root: Path) -> IndexProgress | None:
         """The latest of the run that goes on, or of the last one; None where there was none."""
-        raise NotImplementedError
+        kept = self._open.get(root)
+        return kept.progress if kept else None
 
-    def updating(
+    @asynccontextmanager
+    async def updating(
         self, root: Path, *, is_anew: bool = False
-    ) -> AbstractAsyncContextManager[AsyncIterator[IndexProgress]]:
+    ) -> AsyncGenerator[AsyncIterator[IndexProgress]]:
         """`update`, with its progress as it comes; the last one's phase is `done`, `failed` or `waiting`.
 
         async with indexes.updating(root) as steps:
             async for progress in steps: ...
         """
-        raise NotImplementedError
+        kept = await self._kept(root, is_checking=True)
+        async with kept.updating(is_anew=is_anew) as steps:
+            yield steps
 
     async def __aenter__(self) -> "Indexes":
         """Begin."""
+        if self._is_following:
+            self._tasks.start_soon(self._close_unused)
         return self
 
     async def __aexit__(
@@ -107,5 +147,43 @@ class Indexes:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End runs soon (what they did stays) and close every index."""
-        raise NotImplementedError
+        """End runs soon (what they did stays) and close every index; the caller then cancels its task group."""
+        for root in list(self._open):
+            await self._close(root)
+
+    async def _kept(self, root: Path, *, is_checking: bool = False) -> OpenIndex:
+        """The open index of `root`; `is_checking`: opened anew where the settings say otherwise by now."""
+        kept = self._open.get(root)
+        if kept is not None and not is_checking:
+            return kept
+        async with self._opening.setdefault(root, anyio.Lock()):
+            settings = await to_thread.run_sync(self._settings_of, root)
+            kept = self._open.get(root)
+            if kept is not None and kept.settings != settings.index:
+                await self._close(root)
+            if root not in self._open:
+                self._open[root] = await self._opened(root, settings)
+            return self._open[root]
+
+    async def _opened(self, root: Path, settings: Settings) -> OpenIndex:
+        index = await to_thread.run_sync(WorkspaceIndex, Workspace(root), settings)
+        kept = OpenIndex(index, settings.index, self._tasks)
+        if self._is_following and settings.index.automatic:
+            self._tasks.start_soon(kept.keep)
+        return kept
+
+    async def _close(self, root: Path) -> None:
+        await self._open.pop(root).end()
+
+    async def _used(self, root: Path) -> None:
+        try:
+            await self._kept(root, is_checking=True)
+        except NaestroError as error:
+            _log.warning("no index of %s: %s", root, error.message)
+
+    async def _close_unused(self) -> None:
+        while True:
+            await anyio.sleep(min(LOOK_S, self._unused_s))
+            for root, kept in list(self._open.items()):
+                if time.monotonic() - kept.used_at > self._unused_s and not kept.is_busy:
+                    await self._close(root)

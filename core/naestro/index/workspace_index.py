@@ -241,6 +241,14 @@ class WorkspaceIndex:
         self.store.compact()
         self.manifest.checkpoint()
 
+    def compact_if_needed(self) -> None:
+        """Compact after enough changes; what stands against it is kept for the status."""
+        try:
+            if self._holdings.is_writer and self.store.needs_compaction:
+                self.compact()
+        except (IndexFault, sqlite3.Error, OSError) as error:
+            self.trouble = _said(error)
+
     def close(self) -> None:
         """Let go of the files and of the lock; a run that is going on ends first."""
         with self._running:

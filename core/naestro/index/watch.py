@@ -1,0 +1,193 @@
+"""What changes in a workspace, told as soon as it is quiet again: by the system's own notices, never by looking.
+
+Only folders that a walk enters are watched, each by itself: a `node_modules` or a build folder costs nothing. What git
+does to many files (a checkout, a rebase, a pull) is told as one change, when git has let go of its lock. `scheduling`
+lies above, watchfiles below. It opens no file of the workspace.
+"""
+
+import errno
+import os
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+from naestro.policy.ignore import exclude_file, git_root
+
+STEP_MS: Final = 15
+"""Between two looks at what the system has told; a change is told when one of them brings nothing new."""
+IDLE_STEP_MS: Final = 60
+"""The same after a while without any change: a workspace that nobody works in costs next to nothing."""
+IDLE_AFTER_S: Final = 120.0
+DEBOUNCE_MS: Final = 300
+"""At most so long after the first of many changes it is told what there is."""
+GIT_S: Final = 30.0
+"""Git's lock is waited for that long; a longer one was left behind by a git that was killed."""
+GIT_QUIET_S: Final = 0.15
+"""After git is done: a rebase or a pull goes on at once."""
+FOLDERS_MAX: Final = 60_000
+"""Folders that are watched one by one: half of what systems commonly allow one user."""
+PATHS_MAX: Final = 200
+"""More changed paths than that are looked for by a walk."""
+
+_LIMIT_ERRORS = {errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+
+class CannotWatch(Exception):
+    """The system tells no changes here; the message is a sentence for a person."""
+
+
+class Stop(Protocol):
+    """Ends a wait from another thread."""
+
+    def is_set(self) -> bool:
+        """Whether it is to end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What changed."""
+
+    paths: frozenset[str] | None
+    """Files, relative to the root with `/`; None: it takes a walk to tell."""
+
+
+@dataclass(slots=True)
+class _Git:
+    """The files of the repository that say what git does."""
+
+    folder: Path
+    """Where HEAD and the lock are; in a linked worktree that is not `.git`."""
+    exclude: Path
+    names: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Name what matters."""
+        heads = ("HEAD", "ORIG_HEAD", "MERGE_HEAD", "index.lock")
+        self.names = frozenset({*(str(self.folder / name) for name in heads), str(self.exclude)})
+
+    @property
+    def lock(self) -> Path:
+        """There while git changes files."""
+        return self.folder / "index.lock"
+
+    @classmethod
+    def of(cls, root: Path) -> "_Git | None":
+        """That of the repository that `root` lies in, or None."""
+        top = git_root(root)
+        if top is None:
+            return None
+        exclude = exclude_file(top)
+        folder = top / ".git"
+        if folder.is_file():
+            pointer = folder.read_text("utf-8", "surrogateescape").removeprefix("gitdir:").strip()
+            folder = top / pointer
+        return cls(folder.resolve(), exclude.resolve())
+
+
+class Watcher:
+    """Watches the folders of one workspace; `close` it. One thread waits at a time."""
+
+    def __init__(self, root: Path, folders: Sequence[str], *, folders_max: int = FOLDERS_MAX) -> None:
+        """Watch `folders`, relative to `root`. Raises CannotWatch."""
+        from watchfiles._rust_notify import RustNotify
+
+        if len(folders) > folders_max:
+            raise CannotWatch(f"The workspace has {len(folders)} folders, too many to be watched.")
+        self.folders = frozenset(folders)
+        self._root = root
+        self._start = f"{root}{os.sep}" if str(root) != os.sep else os.sep
+        self._git = _Git.of(root)
+        self._changed_at = time.monotonic()
+        self._stale_lock = 0
+        git = (str(self._git.folder), str(self._git.exclude.parent)) if self._git else ()
+        paths = [f"{self._start}{folder}".rstrip(os.sep) or os.sep for folder in folders]
+        try:
+            self._rust = RustNotify([*dict.fromkeys([*paths, *git])], False, False, 0, False, True)
+        except (OSError, RuntimeError) as error:
+            raise _cannot(error) from error
+
+    def wait(self, stop: Stop) -> Changed | None:
+        """What changed next; None when `stop` was set. Raises CannotWatch."""
+        while True:
+            told = self._told(stop, 0 if self._is_idle() else int(IDLE_AFTER_S * 1000))
+            if told is None:
+                return None
+            changed = self._changed(told | self._after_git(told, stop))
+            if changed is not None:
+                self._changed_at = time.monotonic()
+                return changed
+
+    def use(self) -> None:
+        """Say that somebody works here: changes are told at once for a while."""
+        self._changed_at = time.monotonic()
+
+    def close(self) -> None:
+        """End watching."""
+        self._rust.close()
+
+    def _is_idle(self) -> bool:
+        return time.monotonic() - self._changed_at > IDLE_AFTER_S
+
+    def _told(self, stop: Stop, timeout_ms: int) -> set[str] | None:
+        """Paths that the system tells of, none after `timeout_ms` (0: never); None when `stop` was set."""
+        step = IDLE_STEP_MS if self._is_idle() else STEP_MS
+        try:
+            told = self._rust.watch(DEBOUNCE_MS, step, timeout_ms, stop)
+        except (OSError, RuntimeError) as error:
+            raise _cannot(error) from error
+        if told == "timeout":
+            return set()
+        return None if isinstance(told, str) else {path for _, path in told}
+
+    def _after_git(self, told: Collection[str], stop: Stop) -> set[str]:
+        """What else is told until git is done, where it is at work."""
+        more: set[str] = set()
+        if self._git is None or not (told and (self._is_locked() or self._git.names.intersection(told))):
+            return more
+        deadline = time.monotonic() + GIT_S
+        while not stop.is_set():
+            heard = self._told(stop, int(GIT_QUIET_S * 1000))
+            more |= heard or set()
+            if not heard and not self._is_locked():
+                break
+            if time.monotonic() > deadline:
+                self._stale_lock = _inode(self._git.lock)
+                break
+        return more
+
+    def _is_locked(self) -> bool:
+        inode = _inode(self._git.lock) if self._git else 0
+        return inode not in (0, self._stale_lock)
+
+    def _changed(self, told: Collection[str]) -> Changed | None:
+        """What that means; None where it means nothing."""
+        paths = {path[len(self._start) :] for path in told if path.startswith(self._start)}
+        paths = {path for path in paths if ".git" not in path.split("/")}
+        if self._git and any(path in self._git.names and path != str(self._git.lock) for path in told):
+            return Changed(None)
+        if not paths:
+            return None
+        return Changed(None if len(paths) > PATHS_MAX else frozenset(paths))
+
+
+def _inode(path: Path) -> int:
+    """Of what lies at `path`; 0 where nothing does."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
+
+
+def _cannot(error: OSError | RuntimeError) -> CannotWatch:
+    said = str(error)
+    is_limit = (
+        getattr(error, "errno", None) in _LIMIT_ERRORS or "os error 28" in said or "limit" in said.lower()
+    )
+    if is_limit:
+        return CannotWatch(
+            "The system's limit for watching files is reached (fs.inotify.max_user_watches or max_user_instances)."
+        )
+    return CannotWatch(f"The system tells no changes here ({said or type(error).__name__}).")
