@@ -25,9 +25,11 @@ CONTAINERS = frozenset(
 _TYPES = CONTAINERS - {"module", "namespace", "package", "section", "table"}
 """Kinds whose functions are methods and whose variables are fields."""
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9_]+$")
-_BEFORE = re.compile(r"[\w\s@]*$")
+_BEFORE = re.compile(r"[\w\s@<>,.:?*&\[\]]*$")
+"""What may stand on a line before a definition so that its signature begins there."""
+_SEPARATOR = re.compile(r"::|\\")
 _SPACE = re.compile(r"\s+")
-_BODY = re.compile(rb"\s*(?:[{=]|=>)\s*$")
+_BODY = re.compile(rb"\s*(?:[{=(]|=>)\s*$")
 
 
 @dataclass(slots=True, eq=False)
@@ -51,13 +53,18 @@ class Spot:
     @property
     def qualified(self) -> str:
         """The name with the names that it lies in."""
-        own = f"{self.owner}.{self.name}" if self.owner else self.name
-        parts = [own]
+        parts = [self._said, self.owner] if self.owner else [self._said]
         at = self.parent
         while at is not None:
-            parts.append(at.name)
+            if at.kind != "type":  # `typedef struct item {…} Item` names the struct, it does not hold it
+                parts.append(at._said)
             at = at.parent
         return ".".join(reversed(parts))
+
+    @property
+    def _said(self) -> str:
+        r"""Its name with dots: `geo::plane`, `App\Http`."""
+        return _SEPARATOR.sub(".", self.name) if self.kind in CONTAINERS else self.name
 
 
 _Event = tuple[int, int, int, int, str, "Node"]

@@ -79,14 +79,15 @@ def _grammar(name: str) -> Grammar | None:
     words = _words(language)
     source = _query_text(name)
     soft = words & (_SOFT_WORDS | _SOFT_IN_SCRIPTS if name in _SCRIPTS else _SOFT_WORDS)
-    query = Query(language, source + _hiding(language, soft)) if source else None
+    query = Query(language, source + _hiding(name, language, soft)) if source else None
     return Grammar(name, language, query, words - soft)
 
 
-def _hiding(language: "Language", words: Iterable[str]) -> str:
-    """Patterns for the words that a language takes as its own, where it does."""
+def _hiding(name: str, language: "Language", words: Iterable[str]) -> str:
+    """Patterns for the words that a language takes as its own, where it does; in SQL these are nodes with names."""
     soft = [f'"{word}"' for word in sorted(words)]
-    named = [f"({kind})" for kind in sorted(_kinds(language, is_named=True)) if kind.startswith("keyword_")]
+    kinds = sorted(_kinds(language, is_named=True)) if name == "sql" else []
+    named = [f"({kind})" for kind in kinds if kind.startswith("keyword_")]
     return f"\n[{' '.join(soft + named)}] @hidden\n" if soft or named else ""
 
 

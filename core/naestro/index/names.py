@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 NAME_CHARS_MAX = 120
 """Longer words are data."""
-_NOT_NAMES = frozenset("self this super void true false null nil None True False".split())
+_NOT_NAMES = frozenset("self this super void true false null nil None True False _".split())
 """Words that some grammars have as names, and that stand in half of all lines."""
-_NAME = re.compile(r"[^\W\d]\w*")
-_UNQUOTED = re.compile(r"[^\W\d]\w*(?![\w'\"])")
+_NAME = re.compile(r"\b[^\W\d]\w*")
+_UNQUOTED = re.compile(r"\b[^\W\d]\w*(?![\w'\"])")
 _NAME_OF = {
     # The `f` of `f"…"` is no name.
     "python": _UNQUOTED,
     "starlark": _UNQUOTED,
-    "ruby": re.compile(r"[^\W\d]\w*[?!]?"),
-    "clojure": re.compile(r"[^\W\d][\w*+!?<>=-]*"),
-    "scheme": re.compile(r"[^\W\d][\w*+!?<>=-]*"),
-    "racket": re.compile(r"[^\W\d][\w*+!?<>=-]*"),
+    "ruby": re.compile(r"\b[^\W\d]\w*[?!]?"),
+    "clojure": re.compile(r"\b[^\W\d][\w*+!?<>=-]*"),
+    "scheme": re.compile(r"\b[^\W\d][\w*+!?<>=-]*"),
+    "racket": re.compile(r"\b[^\W\d][\w*+!?<>=-]*"),
 }
 
 

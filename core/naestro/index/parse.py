@@ -75,7 +75,7 @@ def _prose(path: str, language: str, lines: Lines) -> ParsedFile:
             kind="section",
             start=section.first + 1,
             end=section.last + 1,
-            signature=lines.lines[section.first].strip()[:240],
+            signature=section.title,
         )
         for section in sections
         if section.title

@@ -42,7 +42,10 @@ def sections_of(lines: Sequence[str], language: str) -> list[Section]:
         heads = list(_underlined(lines))
     else:
         heads = []
-    return _nested(heads, len(lines))
+    rows = len(lines)
+    while rows and not lines[rows - 1].strip():
+        rows -= 1
+    return _nested(heads, rows)
 
 
 def prose_pieces(lines: Lines, sections: Sequence[Section]) -> list[Piece]:

@@ -11,6 +11,13 @@
   name: (qualified_identifier
     scope: [(namespace_identifier) @owner (template_type name: (type_identifier) @owner)]
     name: [(identifier) (destructor_name) (operator_name)] @name)))) @definition.function
+(function_definition declarator: (function_declarator declarator: (qualified_identifier
+  scope: (namespace_identifier)
+  name: (qualified_identifier
+    scope: (namespace_identifier)
+    name: (qualified_identifier
+      scope: [(namespace_identifier) @owner (template_type name: (type_identifier) @owner)]
+      name: [(identifier) (destructor_name) (operator_name)] @name))))) @definition.function
 (field_declaration declarator: (function_declarator declarator: (field_identifier) @name)) @definition.function
 (field_declaration declarator: (_ (function_declarator declarator: (field_identifier) @name))) @definition.function
 (class_specifier name: (type_identifier) @name body: (_)) @definition.class
