@@ -220,5 +220,6 @@ async def _next(watcher: Watcher) -> Changed:
         # One thread for each workspace that is watched, beside those for work.
         changed = await to_thread.run_sync(watcher.wait, stop, limiter=CapacityLimiter(1))
         beside.cancel_scope.cancel()
-    assert changed is not None  # it ends without a change only when cancelled
-    return changed
+    if changed is None:  # stopped, so cancelled, which is raised here
+        await anyio.sleep_forever()
+    return changed or Changed(None)
