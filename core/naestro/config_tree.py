@@ -271,6 +271,8 @@ class IndexSettings(Section):
     """Address up to and with `/v1` of a server that makes embeddings; needed by `server`. It is sent the code."""
     embedder_model: str = Field(default="", max_length=1_024)
     """The embedding model's name as that server knows it."""
+    embedder_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """Name of the variable of the environment that holds that server's key; the key itself is never written down."""
     rerank: bool = False
     """Read the first hundred results again with MiniLM, which orders them better and takes about a second."""
 

@@ -16,7 +16,7 @@ from naestro.config import EngineSettings, Settings
 from naestro.errors import ModelUnknown
 from naestro.types import Value
 
-Purpose = Literal["tests", "demo", "quality"]
+Purpose = Literal["tests", "demo", "quality", "index"]
 
 
 class Part(Value, frozen=True):
@@ -65,8 +65,12 @@ class Model(Value, frozen=True):
     size_bytes: int
     sha256: str
     hub_path: str
-    """What follows the hub's address."""
+    """What follows the hub's address; empty where no hub is known to have the file."""
     packages: Packages | None = None
+    ending: str = "gguf"
+    """Of the file's name on this machine."""
+    needs: list[str] = []
+    """Files without which this one is of no use: they come and go with it."""
 
 
 class Catalogue(Value, frozen=True):
@@ -74,14 +78,16 @@ class Catalogue(Value, frozen=True):
 
     hub_url: str
     models: list[Model]
+    index_models: list[Model] = []
+    """What the code index can use; no engine is made of them."""
 
     def names(self) -> list[str]:
-        """The names, in order."""
+        """The names of the models that engines are made of, in order."""
         return [model.name for model in self.models]
 
     def find(self, name: str) -> Model:
-        """The row of that name; raises `ModelUnknown`."""
-        for model in self.models:
+        """The row of that name, whatever it is for; raises `ModelUnknown`."""
+        for model in [*self.models, *self.index_models]:
             if model.name == name:
                 return model
         raise ModelUnknown(

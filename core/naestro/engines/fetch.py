@@ -80,6 +80,7 @@ def installed(rows: Catalogue | None = None) -> list[str]:
 def remove(name: str) -> int:
     """Remove a model and what is unfinished of it; the bytes that this freed. Raises `ModelUnknown`."""
     model = catalogue().find(name)
+    needed_bytes = sum(remove(each) for each in model.needs)
     folder = models_folder() / "unfinished"
     unfinished = [folder / f"{name}.{end}" for end in ("hub", "hub.json", "packages", "packages.json")]
     present = [path for path in (_final(model), *unfinished) if path.is_file()]
@@ -89,19 +90,21 @@ def remove(name: str) -> int:
             path.unlink()
     except OSError as error:
         raise _unwritable(folder, error) from error
-    return freed_bytes
+    return needed_bytes + freed_bytes
 
 
 async def pull(
     name: str, settings: Settings, on_progress: OnProgress = _silent, *, rows: Catalogue | None = None
 ) -> Path:
-    """Bring a model to this machine, unless it is here whole, and give its path.
+    """Bring a model and what it needs to this machine, unless it is here whole, and give the model's path.
 
     Two pulls of one model at once do the work once. Raises `ModelUnknown`, `IsolationError`, `ChecksumMismatch` or
     `DownloadFailed`; after the last, what came so far is kept for the next pull.
     """
     rows = rows or catalogue()
     model = rows.find(name)
+    for each in model.needs:
+        await pull(each, settings, on_progress, rows=rows)
     folder = models_folder() / "unfinished"
     target = Target(model, folder, on_progress)
     try:
@@ -139,6 +142,8 @@ async def _bring(target: Target, settings: Settings, hub_url: str) -> Path:
 
 async def _fetch(target: Target, source: ModelSource, settings: Settings, hub_url: str) -> None:
     model = target.model
+    if source == "hub" and not model.hub_path:
+        raise DownloadFailed(f"The catalogue names no file of the hub for {model.name}.")
     if source == "hub":
         url = f"{hub_url}/{model.hub_path}"
         await fetch_from_hub(target, url, connect_s=settings.models.connect_s)
@@ -191,7 +196,7 @@ def _is_locked(descriptor: int) -> bool:
 
 
 def _final(model: Model) -> Path:
-    return cache() / "models" / f"{model.name}.gguf"
+    return cache() / "models" / f"{model.name}.{model.ending}"
 
 
 def _has_size(path: Path, model: Model) -> bool:

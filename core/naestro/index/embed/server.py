@@ -1,0 +1,145 @@
+"""An embedder behind an address: any server that speaks OpenAI's `/v1/embeddings`.
+
+`choose` makes it and holds isolation mode; below it stand httpx2 and the waits of the engines' `backoff`. It sends the
+code to that address, so only a person's own setting leads here. Synchronous, as the index is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from functools import cached_property
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from naestro.engines.addresses import check_base_url, is_loopback, origin_of
+from naestro.engines.backoff import BACKOFF_MAX_S, backoff_s, retry_after_s
+from naestro.errors import IndexUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import httpx2
+
+    from naestro.index.embed.embedder import EmbedText, Vectors
+
+BATCH_TEXTS = 64
+"""Texts of one request: below what every server takes, enough that the way there costs little."""
+TEXT_CHARS_MAX = 6_000
+"""About 2,000 tokens: models take 512 to 8,192, and the servers here cut or refuse what is longer."""
+TRIES = 4
+BACKOFF_S = 0.5
+"""Upper end of the first wait; each further one is twice as long."""
+TIMEOUT_S = 60.0
+"""For one request, from the connection to the last byte."""
+_BUSY = (408, 429, 500, 502, 503, 504)
+"""Statuses after which the same request may succeed."""
+_REASON_CHARS = 300
+
+
+class _Row(msgspec.Struct):
+    embedding: list[float]
+    index: int = -1
+
+
+class _Answer(msgspec.Struct):
+    data: list[_Row]
+
+
+class ServerEmbedder:
+    """An `Embedder` at `base_url`, which ends with the version: `http://127.0.0.1:8000/v1`."""
+
+    def __init__(
+        self, base_url: str, model: str, api_key: str = "", *, backoff_first_s: float = BACKOFF_S
+    ) -> None:
+        """Nothing is sent yet; raises `ConfigError` for an address that is none."""
+        self._base_url = check_base_url(base_url)
+        self._model = model
+        self._api_key = api_key
+        self._backoff_s = backoff_first_s
+        place = hashlib.sha256(f"{self._base_url}\n{model}".encode()).hexdigest()[:8]
+        self.name = f"server-{model or 'default'}-{place}"
+
+    @property
+    def dimension(self) -> int:
+        """Length of its vectors; the server is asked once. Raises `IndexUnavailable` where it does not answer."""
+        return self._probed
+
+    @cached_property
+    def _probed(self) -> int:
+        return len(self._embed(["probe"])[0])
+
+    def passages(self, texts: Sequence[EmbedText]) -> Vectors:
+        """One row for each text; see `Embedder`. Raises `IndexUnavailable` where the server does not answer."""
+        joined = [each.joined()[:TEXT_CHARS_MAX] for each in texts]
+        parts = [self._embed(joined[at : at + BATCH_TEXTS]) for at in range(0, len(joined), BATCH_TEXTS)]
+        return np.concatenate(parts) if parts else np.zeros((0, self.dimension), np.float32)
+
+    def query(self, text: str) -> Vectors:
+        """The vector of a question."""
+        return self._embed([text[:TEXT_CHARS_MAX]])[0]
+
+    @cached_property
+    def _client(self) -> httpx2.Client:
+        import httpx2
+
+        headers = {"content-type": "application/json"}
+        if self._api_key:
+            headers["authorization"] = f"Bearer {self._api_key}"
+        # A proxy of the environment is for other machines only: loopback traffic stays on this one.
+        return httpx2.Client(headers=headers, timeout=TIMEOUT_S, trust_env=not is_loopback(self._base_url))
+
+    def _embed(self, texts: list[str]) -> Vectors:
+        body = msgspec.json.encode({"model": self._model, "input": texts, "encoding_format": "float"})
+        return self._read(self._post(body), len(texts))
+
+    def _post(self, body: bytes) -> bytes:
+        """The answer's body; tries again while the server is busy or gone."""
+        import httpx2
+
+        reason = ""
+        for attempt in range(1, TRIES + 1):
+            asked_s = None
+            try:
+                response = self._client.post(f"{self._base_url}/embeddings", content=body)
+            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+                reason = f"{error}" or type(error).__name__
+            else:
+                if response.status_code == HTTPStatus.OK:
+                    return response.content
+                reason = self._reason(response)
+                if response.status_code not in _BUSY:
+                    break
+                asked_s = retry_after_s(response.headers.get("retry-after"))
+            if attempt < TRIES:
+                time.sleep(min(asked_s or backoff_s(attempt, self._backoff_s), BACKOFF_MAX_S))
+        raise self._wrong(reason)
+
+    def _read(self, body: bytes, count: int) -> Vectors:
+        """The vectors in the order of the texts, at unit length."""
+        try:
+            rows = msgspec.json.decode(body, type=_Answer).data
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._wrong(f"its answer holds no embeddings: {error}") from error
+        if all(row.index >= 0 for row in rows):
+            rows.sort(key=lambda row: row.index)
+        lengths = {len(row.embedding) for row in rows}
+        if len(rows) != count or len(lengths) != 1 or lengths == {0}:
+            raise self._wrong(f"it gave {len(rows)} vectors of {sorted(lengths)} numbers for {count} texts")
+        vectors = np.array([row.embedding for row in rows], np.float32)
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+
+    def _reason(self, response: httpx2.Response) -> str:
+        text = response.text[:_REASON_CHARS].strip()
+        if self._api_key:
+            text = text.replace(self._api_key, "***")
+        return f"{response.status_code} {response.reason_phrase}{': ' if text else ''}{text}"
+
+    def _wrong(self, reason: str) -> IndexUnavailable:
+        return IndexUnavailable(
+            f"The embedding server at {origin_of(self._base_url)} does not do its work: {reason}.",
+            hint="Look at the server, correct index.embedder_url, or set index.embedder to static.",
+        )
