@@ -183,8 +183,7 @@ class _Modules:
         self._by_last: dict[str, list[tuple[list[str], int]]] = {}
         for position, file in enumerate(files):
             parts = _module_parts(file.path)
-            if parts:
-                self._by_last.setdefault(parts[-1], []).append((parts, position))
+            self._by_last.setdefault(parts[-1], []).append((parts, position))
 
     def imported_by(self, file: FileNames) -> set[int]:
         """Positions of the files that `file` imports, where that is plain."""
