@@ -3,19 +3,28 @@
 `store` lies above. Making them reads the whole table; `compact` of the store says when.
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import lancedb
 
-FULL_TEXT: Final = "prepared_idx"
+_WORDS: Final = "prepared_idx"
 _VECTORS: Final = "vector_idx"
 _VECTORS_FROM_ROWS: Final = 4_096
 """Fewer are looked at one by one within 3 ms."""
 _EXACT_UP_TO_ROWS: Final = 65_536
 """Vectors are kept whole up to here (64 MB of 256 numbers each), beyond as a byte a number: slower, a quarter as large."""
 _ROWS_OF_PARTITION: Final = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Which searches need not look at rows outside the indexes: there are none, or they are looked for elsewhere."""
+
+    words: bool = False
+    vectors: bool = False
 
 
 async def begin(table: "lancedb.AsyncTable") -> None:
@@ -35,7 +44,7 @@ async def begin(table: "lancedb.AsyncTable") -> None:
     await table.create_index("path", config=BTree())
 
 
-async def renew(table: "lancedb.AsyncTable", *, has_vectors: bool, kept_s: float) -> None:
+async def renew(table: "lancedb.AsyncTable", *, has_vectors: bool, kept_s: float) -> Coverage:
     """Take all rows into the indexes, join small files, drop versions older than `kept_s`.
 
     What a killed process left half-written goes, too: there is one writer, and it is here.
@@ -43,12 +52,16 @@ async def renew(table: "lancedb.AsyncTable", *, has_vectors: bool, kept_s: float
     await table.optimize(cleanup_older_than=timedelta(seconds=kept_s), delete_unverified=True)
     if has_vectors:
         await _renew_vectors(table)
+    return await coverage(table)
 
 
-async def unindexed(table: "lancedb.AsyncTable") -> int:
-    """How many rows full text would not find by its index."""
-    found = await table.index_stats(FULL_TEXT)
-    return found.num_unindexed_rows if found else await table.count_rows()
+async def coverage(table: "lancedb.AsyncTable") -> Coverage:
+    """What the indexes of `table` hold now."""
+    words, vectors = [await table.index_stats(name) for name in (_WORDS, _VECTORS)]
+    return Coverage(
+        words=words is not None and not words.num_unindexed_rows,
+        vectors=vectors is not None and not vectors.num_unindexed_rows,
+    )
 
 
 async def _renew_vectors(table: "lancedb.AsyncTable") -> None:

@@ -103,15 +103,27 @@ async def connect(folder: Path, *, is_writer: bool) -> "lancedb.AsyncConnection"
 
 @contextmanager
 def faults(doing: str) -> Generator[None]:
-    """Raise what LanceDB says inside as `IndexUnavailable` (room, rights, files) or else as `IndexDamaged`."""
+    """Raise what LanceDB says inside as `IndexUnavailable` (room, rights, files) or else as `IndexDamaged`.
+
+    `doing` is the subject of the sentence: `Searching the index`.
+    """
     try:
         yield
-    except (OSError, RuntimeError, ValueError) as error:
-        raise fault_of(error, doing) from error
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # The native code's own; it descends from BaseException.
+        cause = _first_of(error)
+        is_native = type(cause).__name__ == "PanicException"  # Descends from BaseException.
+        if isinstance(cause, IndexFault):
+            raise cause from None
+        if not is_native and not isinstance(cause, OSError | RuntimeError | ValueError):
             raise
-        raise fault_of(error, doing) from error
+        raise fault_of(cause, doing) from error
+
+
+def _first_of(error: BaseException) -> BaseException:
+    """What happened first of what happened side by side."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def fault_of(error: BaseException, doing: str) -> IndexFault:

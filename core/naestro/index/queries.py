@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from naestro.index.indexes import Coverage
 from naestro.index.schema import sayable
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ class Asked:
     """Rows by words; half as many by vector."""
     masked: int = 0
     """Files whose rows will not count."""
-    is_covered: bool = False
-    """Whether rows outside the indexes need not be looked at."""
+    coverage: Coverage = Coverage()
 
     def margin(self) -> int:
         """Rows to ask for beyond the limit, in the place of masked ones."""
@@ -98,7 +98,7 @@ async def _by_words(table: "lancedb.AsyncTable", asked: Asked) -> dict[int, floa
         return {}
     query = table.query().nearest_to_text(MatchQuery(terms, "prepared")).select(["_score"]).with_row_id()
     query = query.limit(asked.limit + asked.margin())
-    found = await (query.fast_search() if asked.is_covered else query).to_arrow()
+    found = await (query.fast_search() if asked.coverage.words else query).to_arrow()
     return dict(zip(found["_rowid"].to_pylist(), found["_score"].to_pylist(), strict=True))
 
 
@@ -107,7 +107,7 @@ async def _nearest(table: "lancedb.AsyncTable", asked: Asked) -> list[int]:
         return []
     query = table.query().nearest_to(asked.vector).distance_type("dot").nprobes(PROBES)
     query = query.select(["_distance"]).with_row_id().limit((asked.limit + asked.margin()) // 2)
-    found = await (query.fast_search() if asked.is_covered else query).to_arrow()
+    found = await (query.fast_search() if asked.coverage.vectors else query).to_arrow()
     return found["_rowid"].to_pylist()
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from naestro.index import record
 from naestro.index.parsed import Chunk
 
@@ -128,17 +130,21 @@ def table_of(rows: Sequence[Row], schema: "pa.Schema", dimension: int) -> "pa.Ta
     if dimension:
         columns["vector"] = _vectors(rows, dimension)
     columns["record"] = [record.encoded(row) for row in rows]
-    try:
-        return pa.table(columns, schema=schema)
-    except UnicodeEncodeError:
-        return pa.table({name: _as_text(column) for name, column in columns.items()}, schema=schema)
+    return pa.table(columns, schema=schema)
 
 
-def _as_text(column: object) -> object:
-    """`column` with what no encoding can say (a lone surrogate in a path) written as an escape."""
-    if not isinstance(column, list) or not column or not isinstance(column[0], str):
-        return column
-    return [sayable(text) for text in column]
+def sayable_row(row: Row) -> Row:
+    """`row` with what no encoding can say (a lone surrogate in a path) as escapes."""
+    chunk = row.chunk
+    said = replace(
+        chunk,
+        path=sayable(chunk.path),
+        text=sayable(chunk.text),
+        symbol=sayable(chunk.symbol),
+        names=[*map(sayable, chunk.names)],
+        scope=sayable(chunk.scope),
+    )
+    return Row(said, sayable(row.prepared), row.vector, row.hash)
 
 
 def sayable(text: str) -> str:

@@ -6,6 +6,7 @@ as 64-bit hashes, sorted: 300,000 different terms take 3.6 MB. This module knows
 
 import os
 import threading
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -60,14 +61,14 @@ class TermCounts:
         """The counts over all chunks of `parts`."""
         import numpy as np
 
-        if not parts:
-            return cls(0, 0, np.empty(0, np.uint64), np.empty(0, np.uint32))
+        if not any(len(part.hashes) for part in parts):
+            return cls(sum(part.chunks for part in parts), 0, np.empty(0, np.uint64), np.empty(0, np.uint32))
         together = np.concatenate([part.hashes for part in parts])
         counts = np.concatenate([part.holding for part in parts])
         order = np.argsort(together, kind="stable")
         together, counts = together[order], counts[order]
         starts = np.flatnonzero(np.concatenate(([True], together[1:] != together[:-1])))
-        summed = np.add.reduceat(counts, starts) if len(together) else counts
+        summed = np.add.reduceat(counts, starts)
         return cls(sum(part.chunks for part in parts), sum(part.terms for part in parts), together[starts], summed)
 
 
@@ -119,7 +120,7 @@ class Statistics:
             with np.load(folder / FILE, allow_pickle=False) as file:
                 chunks, terms = (int(number) for number in file["size"])
                 return cls(TermCounts(chunks, terms, file["hashes"], file["holding"]))
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from naestro.errors import IndexDamaged, IndexUnavailable
 from naestro.index import indexes, lance, queries, record
+from naestro.index.indexes import Coverage
 from naestro.index.parsed import Chunk
 from naestro.index.recent import Recent
 from naestro.index.schema import (
@@ -23,6 +24,7 @@ from naestro.index.schema import (
     Row,
     chunks_of_table,
     sayable,
+    sayable_row,
     schema_of,
     table_of,
 )
@@ -70,7 +72,7 @@ class Store:
         self._looking = threading.Lock()
         self._recent = Recent()
         self._retired = Recent()
-        self._is_covered = False
+        self._coverage = Coverage()
         self._updates = 0
         self._compacted = float("-inf")
         self._tally = Tally(folder, is_writer=is_writer)
@@ -93,7 +95,7 @@ class Store:
     @property
     def needs_compaction(self) -> bool:
         """Whether enough was written since the last `compact` to make searches slower or the folder larger."""
-        is_due = not self._is_covered or len(self._recent) >= _ROWS_UNTIL_COMPACTION
+        is_due = not self._coverage.words or len(self._recent) >= _ROWS_UNTIL_COMPACTION
         is_rested = time.monotonic() - self._compacted > _REST_S
         return self.is_writer and is_rested and (is_due or self._updates >= _UPDATES_UNTIL_COMPACTION)
 
@@ -118,11 +120,13 @@ class Store:
         `counts` are those of `rows`, where the caller has them already. Found from now on.
         """
         counts = counts or TermCounts.of(row.prepared for row in rows)
-        paths = {row.chunk.path for row in rows}.union(gone_paths)
+        with lance.faults("Writing the index"):
+            rows, table = self._tabled(rows)
+        paths = {row.chunk.path for row in rows}.union(map(sayable, gone_paths))
         with self._writing:
             self._take_in(rows, paths)
             try:
-                self._ask(lambda: self._written(rows, sorted(paths)), "Writing the index")
+                self._ask(lambda: self._written(table, sorted(paths)), "Writing the index")
             except BaseException:
                 self._forget_recent()
                 raise
@@ -141,16 +145,17 @@ class Store:
         None of `without_paths` is among them. In no order that counts.
         """
         statistics = self.statistics
+        masked = {*map(sayable, without_paths)}
         own = vector if self.pins.dimension else None
         with self._looking:
             recent = self._recent.find(terms, own, limit, statistics)
-            hidden = {sayable(path) for path in (*self._recent.paths, *without_paths)}
-            asked = queries.Asked(terms, own, limit, len(without_paths), self._is_covered)
+            hidden = self._recent.paths | masked
+            asked = queries.Asked(terms, own, limit, len(masked), self._coverage)
         read = self._retried(lambda table: queries.search(table, asked), "Searching the index")
         with lance.faults("Reading the index"):
             found = record.decoded(read.ids, read.records, read.words, own)
         kept = [one for one in found if one.path not in hidden]
-        return kept + [one for one in recent if one.path not in without_paths]
+        return kept + [one for one in recent if one.path not in masked]
 
     def chunks_of(self, path: str) -> list[Chunk]:
         """The chunks of a file, in order; none where it is not in the index."""
@@ -169,13 +174,13 @@ class Store:
         """Take new rows into the indexes, join small files, drop old versions, renew the counts; takes seconds."""
         has_vectors = bool(self.pins.dimension)
         with self._writing:
-            self._ask(
+            coverage = self._ask(
                 lambda: indexes.renew(self._table, has_vectors=has_vectors, kept_s=_KEPT_VERSION_S),
                 "Compacting the index",
             )
             with self._looking:
                 self._retired, self._recent = self._recent, Recent()
-                self._is_covered = True
+                self._coverage = coverage
             self._updates = 0
             self._compacted = time.monotonic()
             with lance.faults("Compacting the index"):
@@ -191,7 +196,8 @@ class Store:
         if (self.folder / f"{_TABLE}.lance").exists():
             table = await database.open_table(_TABLE)
             self.rebuild_reason = self.pins.trouble((await table.schema()).metadata)
-            self._is_covered = self.is_writer and not await indexes.unindexed(table)
+            if self.is_writer:
+                self._coverage = await indexes.coverage(table)
             return table
         if not self.is_writer:
             raise IndexUnavailable("This folder has no index yet.")
@@ -199,20 +205,29 @@ class Store:
             _TABLE, schema=schema_of(self.pins), storage_options={"new_table_enable_stable_row_ids": "true"}
         )
         await indexes.begin(table)
-        self._is_covered = True
+        self._coverage = await indexes.coverage(table)
         return table
 
-    async def _written(self, rows: Sequence[Row], paths: Sequence[str]) -> None:
+    def _tabled(self, rows: Sequence[Row]) -> "tuple[Sequence[Row], pa.Table]":
+        """`rows` as a table, and as they are in it."""
+        schema = schema_of(self.pins)
+        try:
+            return rows, table_of(rows, schema, self.pins.dimension)
+        except UnicodeEncodeError:
+            rows = [*map(sayable_row, rows)]
+            return rows, table_of(rows, schema, self.pins.dimension)
+
+    async def _written(self, table: "pa.Table", paths: Sequence[str]) -> None:
         for start in range(0, len(paths), _PATHS_AT_ONCE):
             await self._table.delete(queries.of_paths(paths[start : start + _PATHS_AT_ONCE]))
-        if rows:
-            await self._table.add(table_of(rows, schema_of(self.pins), self.pins.dimension))
+        if len(table):
+            await self._table.add(table)
 
     def _take_in(self, rows: Sequence[Row], paths: Collection[str]) -> None:
         """Let searches find `rows` in memory, as long as there are few."""
         with self._looking:
             self._recent.remove(paths)
-            if not self._is_covered:
+            if not self._coverage.words:
                 return
             if len(self._recent) + len(rows) <= _RECENT_ROWS:
                 self._recent.add(rows)
@@ -223,7 +238,7 @@ class Store:
         """Search the table alone, all of it."""
         with self._looking:
             self._recent = Recent()
-            self._is_covered = False
+            self._coverage = Coverage()
 
     def _prepared(self) -> Iterator[str]:
         async def read() -> "pa.Table":
