@@ -111,7 +111,7 @@ def _chosen(settings: Settings) -> "Embedder | None":
         return light_embedder(settings.index.embedder)
     from naestro.index.embed.choose import embedder
 
-    return embedder(settings.index)
+    return embedder(settings)
 
 
 def _put(cache: "VectorCache", hashes: Sequence[str], vectors: "np.ndarray") -> None:
