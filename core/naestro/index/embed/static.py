@@ -23,6 +23,7 @@ from naestro.index.embed.word_table import WordTable, shipped
 
 if TYPE_CHECKING:
     from naestro.index.embed.embedder import Vectors
+    from naestro.index.embed.word_table import Rows
 
 NAME_WEIGHT = 1.0
 """Length of the sum of the names beside the text's, which is 1."""
@@ -69,30 +70,30 @@ class StaticEmbedder:
 
     def _batch(self, texts: Sequence[EmbedText]) -> Vectors:
         paths = dict.fromkeys(each.path for each in texts)
-        sums = dict(zip(paths, self._sums([_ENDING.sub("", path) for path in paths]), strict=True))
+        sums = dict(zip(paths, self._sums([words_of_path(path) for path in paths]), strict=True))
         vectors = self._sums([each.text[:TEXT_CHARS_MAX] for each in texts])
-        vectors += NAME_WEIGHT * self._sums([f"{each.symbol} {' '.join(each.names)}" for each in texts])
+        vectors += NAME_WEIGHT * self._sums([names_of(each) for each in texts])
         vectors += PATH_WEIGHT * np.stack([sums[each.path] for each in texts])
-        return _unit(vectors)
+        return unit(vectors)
 
     def _sums(self, texts: Sequence[str]) -> Vectors:
         """The weighted sums of the texts' words, `(len(texts), dimension)`, each of unit length."""
-        rows = self._table.rows
-        found = [list(chain.from_iterable(map(rows.__getitem__, _words(text)))) for text in texts]
-        lengths = np.fromiter(map(len, found), np.intp, len(found))
-        stream = np.fromiter(chain.from_iterable(found), np.intp, int(lengths.sum()))
-        used, columns = self._used(stream)
-        cells = np.repeat(np.arange(len(texts)) * len(used), lengths) + columns
-        counts = np.bincount(cells, minlength=len(texts) * len(used)).reshape(len(texts), len(used))
-        return _unit(_LOG_COUNTS.take(counts, mode="clip") @ self._table.vectors(used))
+        counts, used = log_counts(texts, self._table.rows, len(self._table))
+        return unit(counts @ self._table.vectors(used))
 
-    def _used(self, stream: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """The rows that occur, ascending, and for each of the stream its place among them."""
-        marks = np.zeros(len(self._table), np.intp)
-        marks[stream] = 1
-        used = np.flatnonzero(marks)
-        marks[used] = np.arange(len(used))
-        return used, marks[stream]
+
+def log_counts(texts: Sequence[str], rows: Rows, words: int) -> tuple[Vectors, NDArray[np.intp]]:
+    """How much each word counts in each text, `(len(texts), words used)`, and the rows of those words, ascending."""
+    found = [list(chain.from_iterable(map(rows.__getitem__, words_of(text)))) for text in texts]
+    lengths = np.fromiter(map(len, found), np.intp, len(found))
+    stream = np.fromiter(chain.from_iterable(found), np.intp, int(lengths.sum()))
+    places = np.zeros(words, np.intp)
+    places[stream] = 1
+    used = np.flatnonzero(places)
+    places[used] = np.arange(len(used))
+    cells = np.repeat(np.arange(len(texts)) * len(used), lengths) + places[stream]
+    counts = np.bincount(cells, minlength=len(texts) * len(used)).reshape(len(texts), len(used))
+    return _LOG_COUNTS.take(counts, mode="clip"), used
 
 
 @cache
@@ -101,12 +102,22 @@ def static_embedder() -> StaticEmbedder:
     return StaticEmbedder(shipped())
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
     """The identifiers and words of a text; for ASCII not by an expression, which takes five times as long."""
     return text.translate(_TO_SPACES).split() if text.isascii() else _WORD.findall(text)
 
 
-def _unit(vectors: Vectors) -> Vectors:
-    """The rows at unit length; zeros stay zeros."""
+def words_of_path(path: str) -> str:
+    """What a path says: not its ending, which names the language."""
+    return _ENDING.sub("", path)
+
+
+def names_of(text: EmbedText) -> str:
+    """The names of a chunk as a text."""
+    return f"{text.symbol} {' '.join(text.names)}"
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """The rows at unit length, in place; zeros stay zeros."""
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
     return np.divide(vectors, lengths, out=vectors, where=lengths > 0)

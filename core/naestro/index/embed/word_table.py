@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from naestro.index.embed.tensors import Tensors, read_tensors
+from naestro.index.embed.tensors import read_tensors
 
 if TYPE_CHECKING:
     from naestro.index.embed.embedder import Vectors
@@ -33,19 +33,23 @@ CACHE_WORDS_MAX = 200_000
 class WordTable:
     """The words, their vectors and how a text's words are looked up."""
 
-    def __init__(self, tensors: Tensors) -> None:
-        """Take what a file holds; raises `IndexDamaged` where something is missing or does not fit."""
-        words = tensors.array("words", np.uint8).tobytes().decode().split("\n")
-        self._vectors: NDArray[np.int8] = tensors.array("vectors", np.int8)
-        self._scales: NDArray[np.float32] = tensors.array("scales", np.float32)
-        self.name = f"static-{tensors.metadata.get('sum', '')[:8]}"
-        self.rows = _Rows({word: row for row, word in enumerate(words)})
+    def __init__(
+        self, words: list[str], vectors: NDArray[np.int8], scales: NDArray[np.float32], name: str = "static"
+    ) -> None:
+        """`vectors` `(len(words), dimension)` and `scales` `(len(words),)` in the order of the words."""
+        self._vectors = vectors
+        self._scales = scales
+        self.name = name
+        self.rows = Rows({word: row for row, word in enumerate(words)})
         """The rows of a word, as `rows[word]`; several for a word of several pieces, none for one that is unknown."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The table in a file."""
-        return cls(read_tensors(path))
+        """The table in a file; raises `IndexUnavailable` where it is none."""
+        tensors = read_tensors(path)
+        words = tensors.array("words", np.uint8).tobytes().decode().split("\n")
+        name = f"static-{tensors.metadata.get('sum', '')[:8]}"
+        return cls(words, tensors.array("vectors", np.int8), tensors.array("scales", np.float32), name)
 
     def __len__(self) -> int:
         """Number of words."""
@@ -61,10 +65,11 @@ class WordTable:
         return self._vectors[rows] * self._scales[rows, None]
 
 
-class _Rows(dict[str, tuple[int, ...]]):
+class Rows(dict[str, tuple[int, ...]]):
     """Rows by identifier or word as it stands in a text, filled as they are met."""
 
     def __init__(self, known: dict[str, int]) -> None:
+        """Over the words of a table and their rows."""
         super().__init__()
         self._known = known
 
