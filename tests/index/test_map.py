@@ -46,7 +46,7 @@ def test_a_question_brings_what_was_found_to_the_top() -> None:
     )
     assert plain.text.startswith("app/errors.py")
     assert asked.text.startswith("app/service.py\n     5 def serve():")
-    method = repository_map(names_of(FILES), 18, [found("app/store.py", 5, 6, 1.0)])
+    method = repository_map(names_of(FILES), 20, [found("app/store.py", 5, 6, 1.0)])
     assert method.text == "app/store.py\n     4 class Store:\n     5   def keep(self):"
 
 
