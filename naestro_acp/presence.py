@@ -39,10 +39,14 @@ class Presence:
         self._capabilities = capabilities
 
     async def open(self, session: Session, servers: Sequence[McpServer] | None) -> State:
-        """The state of `session` for the answer; its commands and warnings follow behind it."""
+        """The state of `session` for the answer; its commands and warnings follow behind it.
+
+        Its workspace's index is made meanwhile, where the settings say so.
+        """
         warnings = list(_warnings(session, servers or []))
 
         async def greet() -> None:
+            await self._client.index.use(session.workspace)
             await self._tell_commands(session)
             for warning in warnings:
                 await self._warn(session, warning)

@@ -3,15 +3,18 @@
 A front end opens a client here; nothing below knows which classes stand behind the protocols that it works with.
 """
 
+import logging
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 
-from naestro.client.api import Client, Command, EngineStatus
+from naestro.client.api import Client, Command, EngineStatus, Indexing
+from naestro.client.indexing import LocalIndexing
 from naestro.client.local import Core, LocalClient
 from naestro.client.machine import LocalMachine, load_leniently
 from naestro.commands import explain, judge, orchestrate, review, test
@@ -32,8 +35,8 @@ from naestro.engines.embedded import Home
 from naestro.engines.engine import Engine
 from naestro.engines.fetch import installed
 from naestro.engines.shelf import Shelf
-from naestro.errors import InputError, NoEngine
-from naestro.index.literal import LiteralSearcher
+from naestro.errors import IndexFault, InputError, NoEngine
+from naestro.index.grounding import IndexSearcher
 from naestro.policy.editor import Editor
 from naestro.policy.trust import is_trusted
 from naestro.policy.workspace import Workspace
@@ -42,6 +45,12 @@ from naestro.runs.execution import Flow
 from naestro.runs.journal import Journal, open_journal
 from naestro.runs.run import Run
 from naestro.types import Json, RunStarted, Value
+
+if TYPE_CHECKING:
+    from naestro.index.scheduling import Indexes
+    from naestro.index.workspace_index import WorkspaceIndex
+
+log = logging.getLogger(__name__)
 
 COMMANDS: Mapping[str, Callable[[Run, Kit], Awaitable[Value]]] = {
     "orchestrate": orchestrate.orchestrate,
@@ -61,15 +70,26 @@ met a few times between two steps, cost more than all that the steps do."""
 
 @asynccontextmanager
 async def open_client(holder: str) -> AsyncGenerator[Client]:
-    """A client that works in this process and holds the journal for `holder`, a command in words; see `open_core`."""
-    async with open_core(holder) as client:
+    """A client that works in this process and holds the journal for `holder`, a command in words; see `open_core`.
+
+    It indexes nothing by itself: it may end before that were done.
+    """
+    async with open_core(holder, is_lasting=False) as client:
         yield client
 
 
 @asynccontextmanager
-async def open_core(holder: str) -> AsyncGenerator[LocalClient]:
+async def open_indexing() -> AsyncGenerator[Indexing]:
+    """The code index in this process, without a journal; nothing is indexed or watched by itself."""
+    async with _open_indexes(is_following=False) as indexes:
+        yield LocalIndexing(indexes)
+
+
+@asynccontextmanager
+async def open_core(holder: str, *, is_lasting: bool = True) -> AsyncGenerator[LocalClient]:
     """All of the core in this process, which holds the journal for `holder`, a command in words.
 
+    Where it `is_lasting`, workspaces that are worked in are indexed and watched, as their settings say.
     When the block ends, runs that still work are parked, and engines that were started end. A daemon calls
     `shut_down` first, so that its successor goes on with them.
     A journal over the person's size limit loses its oldest ended runs first.
@@ -81,17 +101,35 @@ async def open_core(holder: str) -> AsyncGenerator[LocalClient]:
         open_journal(home(), holder=holder, max_size_bytes=limit_bytes) as journal,
         anyio.create_task_group() as servers,
         Shelf(Home(logs=home() / "logs", tasks=servers)) as shelf,
+        _open_indexes(is_following=is_lasting) as indexes,
         anyio.create_task_group() as tasks,
     ):
         core = Core(
             journal=journal,
             prepare=prepare,
-            flow=partial(_open_flow, journal, shelf, {}),
+            flow=partial(_open_flow, journal, shelf, indexes, {}),
             engines=partial(_engine_states, shelf),
             machine=_machine_of,
+            index=partial(LocalIndexing, indexes),
         )
         yield LocalClient(core, tasks)
         tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _open_indexes(*, is_following: bool) -> "AsyncGenerator[Indexes]":
+    """The code indexes of this process; what is under way of them ends with the block."""
+    from naestro.index.scheduling import Indexes
+
+    async with anyio.create_task_group() as tasks:
+        async with Indexes(tasks, _index_settings, is_following=is_following) as indexes:
+            yield indexes
+        tasks.cancel_scope.cancel()
+
+
+def _index_settings(root: Path) -> Settings:
+    """The settings by which a workspace is indexed: what its own file may not say is left out, since nobody asked."""
+    return load_settings(root, is_trusted=is_trusted, is_strict=False).settings
 
 
 def _machine_of(variables: Mapping[str, str] | None) -> LocalMachine:
@@ -152,6 +190,7 @@ def _with_local_models(settings: Settings, engines: list[str]) -> Settings:
 async def _open_flow(
     journal: Journal,
     shelf: Shelf,
+    indexes: "Indexes",
     limiters: dict[int, anyio.CapacityLimiter],
     started: RunStarted,
     editor: Editor | None,
@@ -171,16 +210,26 @@ async def _open_flow(
         "synthesizer": roles.synthesizer.engines,
         "judge": roles.judge.engines,
     }
+    searcher = IndexSearcher(await _open_index(indexes, workspace.root), workspace)
     limit = settings.flags.concurrency_max
     limiter = limiters.setdefault(limit, anyio.CapacityLimiter(limit))
     pool = Pool(shelf.engines(settings), preferences, limiter)
-    kit = Kit(workspace, pool, settings, LiteralSearcher(workspace), journal, editor)
+    kit = Kit(workspace, pool, settings, searcher, journal, editor)
     command = COMMANDS[started.command]
 
     async def flow(run: Run) -> Value:
         return await command(run, kit)
 
     yield flow
+
+
+async def _open_index(indexes: "Indexes", root: Path) -> "WorkspaceIndex | None":
+    """The index of a workspace, made and followed as its settings say; None where it cannot be opened here."""
+    try:
+        return await indexes.open(root)
+    except IndexFault as fault:
+        log.warning("The index of %s cannot be used: %s", root, fault.message)
+        return None
 
 
 async def _engine_states(shelf: Shelf, workspace: str) -> list[EngineStatus]:

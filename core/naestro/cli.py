@@ -15,6 +15,7 @@ import typer
 from naestro import __version__
 from naestro.errors import NaestroError
 from naestro.terminal.exits import Exit, exit_for, innermost
+from naestro.terminal.index_commands import app as index_commands
 from naestro.terminal.machine_commands import app as machine_commands
 from naestro.terminal.options import (
     AsJson,
@@ -44,7 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (record_commands, machine_commands):
+for commands in (record_commands, index_commands, machine_commands):
     app.add_typer(commands)
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 
 from naestro.client.api import Client, Command, EngineStatus
+from naestro.client.indexing import LocalIndexing, OpenIndexes
 from naestro.client.local import Core, LocalClient
 from naestro.client.machine import LocalMachine, load_leniently
 from naestro.config import Loaded, environment
@@ -19,6 +21,7 @@ from naestro.runs.journal import open_journal
 from naestro.runs.run import Run
 from naestro.types import Delta, Event, Json, Origin, RunFinished, RunStarted
 from tests.runs.flows import Text, calls, gives, spec
+from tests.support.indexes import KnownIndexes
 
 WAIT_S = 30.0
 ENGINE = EngineStatus(
@@ -83,11 +86,15 @@ def machine_of(variables: Mapping[str, str] | None) -> LocalMachine:
 
 @asynccontextmanager
 async def client_in(
-    home: Path, flows: Flows, engines: Callable[[str], Awaitable[list[EngineStatus]]] = engines
+    home: Path,
+    flows: Flows,
+    engines: Callable[[str], Awaitable[list[EngineStatus]]] = engines,
+    indexes: OpenIndexes | None = None,
 ) -> AsyncIterator[LocalClient]:
+    index = partial(LocalIndexing, indexes or KnownIndexes())
     with anyio.fail_after(WAIT_S):
         async with open_journal(home, holder="test") as journal, anyio.create_task_group() as tasks:
-            yield LocalClient(Core(journal, prepare, flows.open, engines, machine_of), tasks)
+            yield LocalClient(Core(journal, prepare, flows.open, engines, machine_of, index), tasks)
             tasks.cancel_scope.cancel()
 
 

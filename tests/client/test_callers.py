@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
 
 from naestro.client.api import CallerClient, Command, TerminalOutcome
+from naestro.client.indexing import LocalIndexing
 from naestro.client.lending import LentEditor
 from naestro.client.local import Core, LocalClient
 from naestro.config import load_settings
@@ -17,6 +19,7 @@ from naestro.runs.run import Run
 from naestro.types import Json, Origin
 from tests.client.stage import WAIT_S, Flows, Gate, behind, command, engines, machine_of, result, watched
 from tests.runs.flows import Text, gives, spec
+from tests.support.indexes import KnownIndexes
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +55,12 @@ def prepare(command: Command) -> tuple[str, dict[str, Json]]:
 async def core_in(home: Path, flows: Flows) -> AsyncIterator[LocalClient]:
     with anyio.fail_after(WAIT_S):
         async with open_journal(home, holder="test") as journal, anyio.create_task_group() as tasks:
-            yield LocalClient(Core(journal, prepare, flows.open, engines, machine_of), tasks)
+            yield LocalClient(
+                Core(
+                    journal, prepare, flows.open, engines, machine_of, partial(LocalIndexing, KnownIndexes())
+                ),
+                tasks,
+            )
             tasks.cancel_scope.cancel()
 
 

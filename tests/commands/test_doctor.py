@@ -52,6 +52,7 @@ async def test_everything_is_looked_at(scripted_server: ScriptedServer) -> None:
         "disk of the cache",
         "journal",
         "models",
+        "index",
         "isolation",
         "flags",
         "llama.cpp",

@@ -4,10 +4,11 @@
 servers and the command line know this module and `naestro.types`, and nothing else of the core.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from naestro.index.found import IndexProgress, IndexStatus, MapReply, Match, Place, SearchReply
 from naestro.policy.editor import Editor, TerminalOutcome
 from naestro.runs.replay import Difference
 from naestro.runs.waterfall import Bar, Waterfall, seconds, usage_words, waterfall
@@ -22,9 +23,16 @@ __all__ = [
     "Editor",
     "EngineStatus",
     "FoundServer",
+    "IndexProgress",
+    "IndexStatus",
+    "Indexing",
     "Machine",
+    "MapReply",
+    "Match",
     "ModelStatus",
+    "Place",
     "PullProgress",
+    "SearchReply",
     "TerminalOutcome",
     "Waterfall",
     "seconds",
@@ -133,6 +141,63 @@ class Machine(Protocol):
         ...
 
 
+class Indexing(Protocol):
+    """The code index of a workspace, each named by the absolute path of a folder in it.
+
+    A question never waits for an index run: it is answered from what is there, by the words of the files as they are
+    where no index is. `buffers` are what an editor has of files and did not save, by path from the workspace's root;
+    None: deleted there. Every method may raise a `NaestroError`: `InputError` for what is beyond a limit.
+    """
+
+    async def use(self, workspace: str) -> None:
+        """Say that a workspace is worked in: its index is made and kept fresh, if `index.automatic` says so."""
+        ...
+
+    async def search(
+        self, workspace: str, query: str, *, limit: int = 10, buffers: Mapping[str, str | None] = {}
+    ) -> SearchReply:
+        """The places that answer `query`, the best first; at most `limit`, 1 to 200."""
+        ...
+
+    async def symbol(self, workspace: str, name: str, *, limit: int = 50) -> list[Place]:
+        """Where `name`, bare or qualified, is defined."""
+        ...
+
+    async def references(self, workspace: str, name: str, *, limit: int = 100) -> list[Place]:
+        """Where `name` is used."""
+        ...
+
+    async def outline(
+        self, workspace: str, path: str, *, buffers: Mapping[str, str | None] = {}
+    ) -> list[Place]:
+        """What the file at `path`, from the workspace's root, defines, from its top to its end."""
+        ...
+
+    async def map(self, workspace: str, *, budget_tokens: int = 2048, question: str = "") -> MapReply:
+        """The repository map within about `budget_tokens`, about `question` where there is one."""
+        ...
+
+    async def grep(
+        self, workspace: str, pattern: str, *, limit: int = 200, buffers: Mapping[str, str | None] = {}
+    ) -> list[Match]:
+        """The lines that the regular expression `pattern` matches, by path and line."""
+        ...
+
+    async def status(self, workspace: str) -> IndexStatus:
+        """What the index holds now."""
+        ...
+
+    def update(
+        self, workspace: str, *, rebuild: bool = False
+    ) -> AbstractAsyncContextManager[AsyncIterator[IndexProgress]]:
+        """Bring the index to what the disk says, or anew from nothing, with the progress as it comes.
+
+        The last progress has the phase `done`, `failed` or `waiting` (another process writes this index). A run that
+        goes on is joined. Leaving the context early leaves the run to the process that works on it.
+        """
+        ...
+
+
 class Client(Protocol):
     """What a front end may ask of the core. Every method may raise a `NaestroError`."""
 
@@ -144,6 +209,11 @@ class Client(Protocol):
     @property
     def machine(self) -> Machine:
         """Models, servers and settings."""
+        ...
+
+    @property
+    def index(self) -> Indexing:
+        """The code index of each workspace."""
         ...
 
     async def start(self, command: Command) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import anyio.to_thread
 
-from naestro.client.api import Command, EngineStatus, Machine
+from naestro.client.api import Command, EngineStatus, Indexing, Machine
 from naestro.client.lending import LentEditor
 from naestro.client.recorded import RecordedRuns
 from naestro.client.working import Working
@@ -46,6 +46,8 @@ class Core:
     engines: Callable[[str], Awaitable[list[EngineStatus]]]
     machine: Callable[[Mapping[str, str] | None], Machine]
     """The machine as a caller with that environment sees it; None: this process's own."""
+    index: Callable[[Mapping[str, str] | None], Indexing]
+    """The code index for a caller with that environment; None: this process's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ class BoundClient(RecordedRuns):
     def machine(self) -> Machine:
         """Models, servers and settings."""
         return self._core.machine(self._caller.environment)
+
+    @property
+    def index(self) -> Indexing:
+        """The code index of each workspace."""
+        return self._core.index(self._caller.environment)
 
     def with_editor(self, editor: Editor) -> "BoundClient":
         """The same client; runs that it starts or resumes use `editor`."""

@@ -18,10 +18,12 @@ from naestro.client.api import (
     Documents,
     EngineStatus,
     FoundServer,
+    Indexing,
     Machine,
     ModelStatus,
     PullProgress,
 )
+from naestro.client.http_index import HttpIndexing
 from naestro.client.http_wire import BASE_URL, CONNECT_S, Reach, Wire
 from naestro.errors import DaemonRefused, RunStateError
 from naestro.runs.retention import PruneReport
@@ -124,6 +126,11 @@ class HttpClient(HttpRecord):
     def machine(self) -> Machine:
         """Models and settings; no more is offered over HTTP."""
         return HttpMachine(self._wire, self._environment)
+
+    @property
+    def index(self) -> Indexing:
+        """The code index of each workspace."""
+        return HttpIndexing(self._wire, self._environment)
 
     async def start(self, command: Command) -> str:
         """Start a run; its id."""

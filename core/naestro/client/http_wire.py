@@ -6,7 +6,7 @@ a stream goes on after the last event that it gave. Nothing here knows what a me
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -122,20 +122,25 @@ class Wire:
         except TransportError as error:
             raise DaemonUnreachable(f"The daemon was lost twice while it was asked for {method}.") from error
 
+    async def streamed(self, path: str, body: Mapping[str, object]) -> AsyncGenerator[bytes]:
+        """The data of each event that `POST path` answers with; raises what ends it, `Lost` where it breaks."""
+        answer = self.http.stream("POST", path, content=encode(body))
+        async with aclosing(_datas(answer)) as datas:
+            async for data in datas:
+                if msgspec.json.decode(data, type=_Item).code is not None:
+                    raise _raised(msgspec.json.decode(data, type=_Error))
+                yield data
+
     async def _portion(self, run: str, after: int) -> AsyncGenerator[Event | Delta]:
         """One stream, to its end; raises `Lost` where it breaks before."""
-        from httpx2 import TransportError
-
-        try:
-            async with self.http.stream("GET", f"/runs/{run}/events", params={"after": after}) as response:
-                if not response.is_success:
-                    await response.aread()
-                    _result(response)
-                async with aclosing(_items(response)) as items:
-                    async for item in items:
-                        yield item
-        except TransportError as error:
-            raise Lost from error
+        answer = self.http.stream("GET", f"/runs/{run}/events", params={"after": after})
+        async with aclosing(_datas(answer)) as datas:
+            async for data in datas:
+                item = _item(data)
+                if item is None:
+                    return
+                yield item
+        raise Lost
 
 
 @dataclass(slots=True)
@@ -159,16 +164,21 @@ class _Progress:
             raise DaemonUnreachable(f"The daemon was lost {self.losses} times in a row.") from lost
 
 
-async def _items(response: "Response") -> AsyncGenerator[Event | Delta]:
-    """What a stream says, to its end; raises `Lost` where it stops before."""
+async def _datas(stream: "AbstractAsyncContextManager[Response]") -> AsyncGenerator[bytes]:
+    """The data of each event of a stream; raises `Lost` where the connection breaks."""
+    from httpx2 import TransportError
+
     reader = EventReader(event_max_bytes=EVENT_MAX_BYTES)
-    async for received in response.aiter_raw():
-        for data in reader.feed(received):
-            item = _item(data)
-            if item is None:
-                return
-            yield item
-    raise Lost
+    try:
+        async with stream as response:
+            if not response.is_success:
+                await response.aread()
+                _result(response)
+            async for received in response.aiter_raw():
+                for data in reader.feed(received):
+                    yield data
+    except TransportError as error:
+        raise Lost from error
 
 
 def _item(data: bytes) -> Event | Delta | None:

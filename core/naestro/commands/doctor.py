@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -23,6 +24,8 @@ from naestro.engines.fetch import installed, models_folder
 from naestro.engines.llama_server import choose_program
 from naestro.engines.shelf import Shelf
 from naestro.errors import JournalCorrupt, NaestroError
+from naestro.index.place import indexes
+from naestro.index.processor import lacking
 from naestro.runs.database import FILE_NAME
 from naestro.runs.lock import is_held, read_holder
 from naestro.runs.reader import open_reader
@@ -105,7 +108,7 @@ def free_memory_bytes(meminfo: Path = Path("/proc/meminfo")) -> int:
 
 
 def check_folders() -> list[Check]:
-    """The user's folder, the cache, the room on their disks, the journal, and the models."""
+    """The user's folder, the cache, the room on their disks, the journal, the models, and the code indexes."""
     checks = (
         lambda: check_folder("home", home()),
         lambda: check_folder("cache", cache()),
@@ -113,6 +116,7 @@ def check_folders() -> list[Check]:
         lambda: check_disk("disk of the cache", cache()),
         lambda: check_journal(home()),
         check_models,
+        check_index,
     )
     return [guarded(check) for check in checks]
 
@@ -158,6 +162,25 @@ def check_models() -> Check:
     """Which models of the catalogue are here; none is no fault, since engines may be elsewhere."""
     names = installed()
     return Check("models", True, f"{', '.join(names) or 'none'} in {models_folder()}")
+
+
+def check_index(lacks: str | None = None) -> Check:
+    """How much the code indexes take, and whether this processor can use them; `lacks` stands for what it lacks."""
+    folder = indexes()
+    count = sum(path.is_dir() for path in folder.iterdir()) if folder.is_dir() else 0
+    held = f"{gigabytes(size_below(folder))} for {count} workspaces in {folder}" if count else "none yet"
+    fallback = lacking() if lacks is None else lacks
+    return Check("index", True, f"{held}. {fallback}" if fallback else held)
+
+
+def size_below(folder: Path) -> int:
+    """The bytes of all files below a folder; what goes away meanwhile counts as nothing."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += (Path(place) / name).lstat().st_size
+    return total
 
 
 def check_isolation(settings: Settings) -> Check:

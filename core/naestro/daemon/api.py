@@ -1,25 +1,27 @@
 """The methods of the control API: each one small typed function over the client.
 
 `rpc` calls them by the names in `METHODS`, and `openrpc` describes them from their signatures: a parameter's name,
-type and default are written here and nowhere else. Below stands `naestro.client`; nothing of HTTP or JSON-RPC is
-known here.
+type and default are written here (of the code index in `index_api`) and nowhere else. Below stands `naestro.client`;
+nothing of HTTP or JSON-RPC is known here.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from naestro.client.api import CallerClient, Command, Difference, EngineStatus, ModelStatus
-from naestro.client.local import LocalClient
+from naestro.client.api import Command, Difference, EngineStatus, ModelStatus
+from naestro.daemon.context import Context, DaemonInfo, Environment, Folder, absolute
+from naestro.daemon.index_api import INDEX_METHODS
 from naestro.daemon.methods import methods_of
-from naestro.errors import ConfigError, InputError, NotInJournal
+from naestro.errors import ConfigError, NotInJournal
 from naestro.policy.trust import is_trusted
 from naestro.policy.workspace import Workspace
 from naestro.runs.retention import PruneReport
 from naestro.types import Digest, Event, RunInfo, Value
+
+__all__ = ["METHODS", "NUMBER_MAX", "Context", "DaemonInfo"]
 
 RUNS_LOOKED_AT = 1_000
 """The newest runs, by which the workspaces are known."""
@@ -30,30 +32,8 @@ NUMBER_MAX = 2**63 - 1
 RunName = Annotated[str, Meta(description="A run's id, a unique beginning of one, or `last`.")]
 Step = Annotated[str, Meta(description="A step's name, such as `propose.2`.")]
 By = Annotated[str, Meta(description="Who does it, as the journal tells it.")]
-Folder = Annotated[str, Meta(description="Absolute path of a folder in the workspace.")]
-Environment = Annotated[
-    dict[str, str] | None,
-    Meta(description="The caller's variables that count for settings and keys; null: the daemon's own."),
-]
 Limit = Annotated[int, Meta(ge=1, le=10_000, description="How many at most, newest first.")]
 After = Annotated[int, Meta(ge=0, le=NUMBER_MAX, description="Only events with a larger number.")]
-
-
-class DaemonInfo(Value, frozen=True, kw_only=True):
-    """The process that answers."""
-
-    version: str
-    pid: int
-    prefix: str
-    """The Python environment that it runs from."""
-    home: str
-    """The folder of the journal."""
-    started: str
-    """UTC, RFC 3339."""
-    port: int | None = None
-    """The loopback port for HTTP; null where there is none."""
-    working: list[str] = []
-    """The runs that it works on now."""
 
 
 class WorkspaceInfo(Value, frozen=True, kw_only=True):
@@ -109,26 +89,15 @@ class Done(Value, frozen=True):
     """Nothing more to say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What every method is given."""
-
-    client: LocalClient
-    info: DaemonInfo
-
-    def of(self, environment: dict[str, str] | None) -> CallerClient:
-        """The client as a caller with this environment sees it."""
-        return self.client if environment is None else self.client.bound(environment)
-
-
 async def daemon_info(context: Context) -> DaemonInfo:
     """Say which daemon answers, and what it works on."""
     return msgspec.structs.replace(context.info, working=context.client.working)
 
 
-async def workspaces_open(context: Context, path: Folder) -> WorkspaceInfo:
-    """Find the workspace around a folder."""
-    root = str(Workspace.find(_absolute(path)).root)
+async def workspaces_open(context: Context, path: Folder, environment: Environment = None) -> WorkspaceInfo:
+    """Find the workspace around a folder; its index is made and kept fresh, if `index.automatic` says so."""
+    root = str(Workspace.find(absolute(path)).root)
+    await context.of(environment).index.use(root)
     found = {one.root: one for one in await workspaces_list(context)}
     return found.get(root) or WorkspaceInfo(root=root, is_trusted=_is_trusted(root), runs=0)
 
@@ -146,7 +115,7 @@ async def workspaces_list(context: Context) -> list[WorkspaceInfo]:
 
 async def runs_start(context: Context, command: Command, environment: Environment = None) -> RunId:
     """Start a run; it goes on whether or not anybody follows it."""
-    _absolute(command.workspace)
+    absolute(command.workspace)
     return RunId(await context.of(environment).start(command))
 
 
@@ -243,7 +212,7 @@ async def engines_list(
     context: Context, workspace: Folder, environment: Environment = None
 ) -> list[EngineStatus]:
     """List the engines that a workspace's settings name, and whether each can answer."""
-    return await context.of(environment).engines(str(_absolute(workspace)))
+    return await context.of(environment).engines(str(absolute(workspace)))
 
 
 async def models_list(context: Context) -> list[ModelStatus]:
@@ -255,7 +224,7 @@ async def config_get(
     context: Context, workspace: Folder, key: str | None = None, environment: Environment = None
 ) -> list[Setting]:
     """Give the settings that count in a workspace, or the one of that dotted key; secrets are masked."""
-    rows = await context.of(environment).machine.settings(str(_absolute(workspace)))
+    rows = await context.of(environment).machine.settings(str(absolute(workspace)))
     if key is not None and key not in rows:
         raise NotInJournal(f"There is no setting {key}.", hint="`naestro config show` lists them all.")
     return [Setting(name, *row) for name, row in rows.items() if key in (None, name)]
@@ -285,15 +254,10 @@ METHODS = methods_of(
         "engines.list": engines_list,
         "models.list": models_list,
         "config.get": config_get,
+        **INDEX_METHODS,
     }
 )
 """The methods by name; `rpc` adds `rpc.discover`."""
-
-
-def _absolute(path: str) -> Path:
-    if not Path(path).is_absolute() or "\0" in path:
-        raise InputError(f"{path!r} is no absolute path.", hint="Name the folder from the root.")
-    return Path(path)
 
 
 def _is_trusted(root: str) -> bool:

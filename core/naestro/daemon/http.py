@@ -42,6 +42,7 @@ def build_app(
         Route("/rpc", partial(_rpc, context), methods=["POST"]),
         Route("/runs/{run}/events", partial(_run_events, client), methods=["GET"]),
         Route("/events", partial(_all_events, client), methods=["GET"]),
+        Route("/index/update", partial(_index_update, context), methods=["POST"]),
         *(Mount(f"/{name}", app) for name, app in plugins.items()),
     ]
     handlers = {NaestroError: _refused, HTTPException: _http_error}
@@ -73,6 +74,15 @@ async def _all_events(client: LocalClient, request: Request) -> "EventSourceResp
     from naestro.daemon import sse
 
     return sse.response(sse.all_events(client, _after(request)), heartbeat_ms=_heartbeat_ms())
+
+
+async def _index_update(context: Context, request: Request) -> "EventSourceResponse":
+    from naestro.daemon import sse
+    from naestro.daemon.index_api import UpdateRequest
+
+    asked = UpdateRequest.of(await request.body())
+    events = sse.index_progress(asked.client(context).index, asked.workspace, rebuild=asked.rebuild)
+    return sse.response(events, heartbeat_ms=_heartbeat_ms())
 
 
 def _after(request: Request) -> int:

@@ -14,6 +14,7 @@ import msgspec
 from naestro import __version__
 from naestro.daemon.methods import Method, method_of
 from naestro.daemon.rpc_errors import CODES
+from naestro.index.found import IndexProgress
 from naestro.types import EVENT_TYPES, Delta, Event, EventData
 
 OPENRPC = "1.3.2"
@@ -25,6 +26,12 @@ STREAMS = {
         "comes. An event's id is its `seq`, its name the event's `type`, its data the event; generated text comes "
         "at once as `delta`, without an id. Ends with `end` when nobody works on the run. `?follow=false` gives what "
         "is recorded and ends."
+    ),
+    "POST /index/update": (
+        "Brings the code index of a workspace to what the disk says, or joins the run that does; the body is JSON: "
+        "`workspace` (absolute), `rebuild` (from nothing; false) and `environment` (the caller's variables; null: the "
+        "daemon's own). Answers with server-sent events named `progress`, each an `IndexProgress`; the last one has "
+        "the phase `done`, `failed` or `waiting`. Who leaves early leaves the run going on."
     ),
     "GET /events": (
         "Server-sent events of all runs; an event's id is its global number, which `?after=` and Last-Event-ID take."
@@ -81,7 +88,8 @@ def _event_kinds() -> list[type[EventData]]:
 def _kinds(methods: Mapping[str, Method]) -> list[Any]:
     """Every type that the document names: what methods take and give, and what streams send."""
     kinds = [kind for method in methods.values() for kind in (method.params, method.result)]
-    return list({repr(kind): kind for kind in [*kinds, Event, Delta, *_event_kinds()]}.values())
+    streamed = [Event, Delta, IndexProgress, *_event_kinds()]
+    return list({repr(kind): kind for kind in [*kinds, *streamed]}.values())
 
 
 def _described(method: Method, by_kind: Mapping[str, Schema], components: Mapping[str, Schema]) -> Schema:

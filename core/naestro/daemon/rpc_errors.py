@@ -54,6 +54,9 @@ CODES: dict[type[NaestroError], int] = {
     errors.DaemonUnreachable: -32041,
     errors.DaemonStartFailed: -32042,
     errors.DaemonRefused: -32043,
+    errors.IndexFault: -32044,
+    errors.IndexDamaged: -32045,
+    errors.IndexUnavailable: -32046,
 }
 """The number of each class, within the range that JSON-RPC leaves to servers (-32099 to -32000)."""
 

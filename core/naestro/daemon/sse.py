@@ -1,4 +1,4 @@
-"""Server-sent events: one run, or all of them, for whoever follows over HTTP.
+"""Server-sent events: one run, all of them, or an index that is made, for whoever follows over HTTP.
 
 `http` above routes here; below stands the client. A reader that is slow holds up nobody: events wait in its own
 bounded feed, and when that is full it reads on from the journal. An event's id is its number, so that a reader which
@@ -9,13 +9,14 @@ from collections.abc import AsyncGenerator, AsyncIterable
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from naestro.client.api import Indexing
 from naestro.client.local import LocalClient
 from naestro.daemon.rpc_errors import error_body
 from naestro.errors import NaestroError
 from naestro.types import Delta, Event, RunStatus, Value, encode
 
-DELTA, END, ERROR = "delta", "end", "error"
-"""Names of what is no event of a run; their data are a `Delta`, an `End`, an `ErrorBody`."""
+DELTA, END, ERROR, PROGRESS = "delta", "end", "error", "progress"
+"""Names of what is no event of a run; their data are a `Delta`, an `End`, an `ErrorBody`, an `IndexProgress`."""
 
 Shown = AsyncGenerator[ServerSentEvent]
 
@@ -60,6 +61,16 @@ async def all_events(client: LocalClient, after: int) -> Shown:
         async with client.everything(after) as items:
             async for number, event in items:
                 yield ServerSentEvent(encode(event).decode(), event=event.type, id=str(number))
+    except NaestroError as error:
+        yield _error(error)
+
+
+async def index_progress(index: Indexing, workspace: str, *, rebuild: bool) -> Shown:
+    """How far the index of `workspace` is, until it is what the disk says."""
+    try:
+        async with index.update(workspace, rebuild=rebuild) as steps:
+            async for step in steps:
+                yield ServerSentEvent(encode(step).decode(), event=PROGRESS)
     except NaestroError as error:
         yield _error(error)
 

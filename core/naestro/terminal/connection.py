@@ -1,7 +1,7 @@
 """Where a command's runs are worked on: in the daemon, which is found or started, or in this process.
 
-`watch`, `changes` and `tables` open what they need here; below stand the two kinds of client, and `naestro.relay`,
-which finds the daemon. The core itself is imported only where the work is done here.
+`watch`, `changes`, `tables`, `looking` and `indexing` open what they need here; below stand the two kinds of client,
+and `naestro.relay`, which finds the daemon. The core itself is imported only where the work is done here.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from naestro.client.api import Client
+from naestro.client.api import Client, Indexing
 from naestro.config import Settings, environment_for_daemon, home, load_settings
 from naestro.errors import DaemonRefused, DaemonStartFailed
 from naestro.policy.trust import is_trusted
@@ -55,6 +55,19 @@ async def open_pruning(holder: str, *, is_remote: bool) -> AsyncGenerator[Prune]
 
     async with open_journal(home(), holder=holder) as journal:
         yield partial(prune, journal)
+
+
+@asynccontextmanager
+async def open_indexing(*, is_remote: bool) -> AsyncGenerator[Indexing]:
+    """The code index by the daemon, or in this process, which then needs no journal."""
+    if is_remote:
+        async with _open_daemon() as client:
+            yield client.index
+        return
+    from naestro.app import open_indexing as open_here
+
+    async with open_here() as index:
+        yield index
 
 
 def _open_daemon() -> "AbstractAsyncContextManager[HttpClient]":

@@ -25,7 +25,7 @@ class Exit(IntEnum):
     ENGINE = 4
     """No engine or model could answer."""
     JOURNAL = 5
-    """The journal is locked, damaged or cannot be written, or the daemon cannot be reached."""
+    """The journal or an index is locked, damaged or cannot be written, or the daemon cannot be reached."""
     FILES = 6
     """A file or a patch cannot be used; nothing was changed."""
     DIFFERENT = 7
@@ -43,7 +43,7 @@ _BY_ERROR: tuple[tuple[type[NaestroError], Exit], ...] = (
     (errors.RunStateError, Exit.USAGE),
     (errors.JournalError, Exit.JOURNAL),
     (errors.DaemonError, Exit.JOURNAL),
-    (errors.DaemonError, Exit.JOURNAL),
+    (errors.IndexFault, Exit.JOURNAL),
     (errors.EngineError, Exit.ENGINE),
     (errors.ModelError, Exit.ENGINE),
     (errors.NoEngine, Exit.ENGINE),

@@ -97,7 +97,9 @@ def setup_zed(
 
 @app.command()
 def uninstall(
-    data: Annotated[bool, typer.Option("--data", help="Delete runs, settings and logs too.")] = False,
+    data: Annotated[
+        bool, typer.Option("--data", help="Delete runs, settings, logs and code indexes too.")
+    ] = False,
     models: Annotated[bool, typer.Option("--models", help="Delete fetched models too.")] = False,
     yes: Yes = False,
 ) -> None:

@@ -25,7 +25,9 @@ POLL_S = 0.1
 DATA = ("journal.db*", "journal.lock", "trusted.*", "config.toml", "logs", "run")
 """What Naestro writes into its home."""
 CACHED = ("models", "slots")
-"""What it writes into its cache."""
+"""What it writes into its cache, but for what follows."""
+INDEXES = ("index",)
+"""The code indexes, which hold the person's code, and so go with the data."""
 
 
 def uninstall_naestro(*, is_data: bool, is_models: bool, is_yes: bool) -> int:
@@ -33,6 +35,7 @@ def uninstall_naestro(*, is_data: bool, is_models: bool, is_yes: bool) -> int:
     home, cache = config.home(), config.cache()
     doomed = [*(_found(home, DATA) if is_data else []), *(_found(cache, CACHED) if is_models else [])]
     if is_data:
+        doomed += _found(cache, INDEXES)
         doomed += _elsewhere(doomed)
     changes = setup.left_in_zed()
     if (doomed or changes) and not is_yes and not _is_confirmed(doomed, changes):

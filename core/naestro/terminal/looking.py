@@ -1,0 +1,192 @@
+"""`naestro search`, `map`, `symbol`, `grep` and `outline`: questions to the code index, and their answers on stdout.
+
+Each function asks once and prints what came: JSON for programs, drawn in a terminal, plain text elsewhere. Notes on an
+answer go to stderr. Below stand the client and `found`, which draws the code.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec.structs import replace
+from rich.console import Console
+from rich.text import Text
+
+from naestro.client.api import Match, Place, SearchReply
+from naestro.errors import InputError, OutsideWorkspace
+from naestro.policy.workspace import Workspace
+from naestro.terminal import found
+from naestro.terminal.connection import open_indexing
+from naestro.terminal.exits import Exit
+from naestro.terminal.plain import print_json, wide_console
+from naestro.terminal.streams import say
+from naestro.terminal.text import one_line, printable
+
+WIDENED = 20
+"""How many times more results are asked for where only those of one folder are shown."""
+RESULTS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who is asked, where, and how the answer is told."""
+
+    folder: Path
+    as_json: bool
+    is_remote: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How much of what was found is shown."""
+
+    limit: int
+    lines: int
+    """Of each result."""
+    below: str | None = None
+    """A file or folder as the person typed it: only results in it."""
+
+
+async def search(asked: Asked, query: str, shown: Shown) -> int:
+    """Print the places that answer `query`."""
+    below = None if shown.below is None else _from_root(asked.folder, shown.below)
+    limit = shown.limit if not below else min(RESULTS_MAX, shown.limit * WIDENED)
+    async with open_indexing(is_remote=asked.is_remote) as index:
+        reply = await index.search(str(asked.folder), query, limit=limit)
+    if below:
+        kept = [one for one in reply.results if f"{one.path}/".startswith(f"{below}/")]
+        reply = replace(reply, results=kept[: shown.limit])
+    if asked.as_json:
+        print_json(reply)
+        return Exit.OK
+    _print_found(reply, query, shown.lines)
+    if not reply.results:
+        print(f"Nothing was found for {one_line(query, 80)!r}" + (f" in {below}." if below else "."))
+    for note in found.notes(reply):
+        say(f"note: {note}")
+    return Exit.OK
+
+
+def _print_found(reply: SearchReply, query: str, lines: int) -> None:
+    console = Console()
+    if not console.is_terminal:
+        for line in found.plain(reply.results, query, lines):
+            print(line)
+        return
+    for part in found.drawn(reply.results, query, lines):
+        console.print(part)
+
+
+async def show_map(asked: Asked, budget_tokens: int, question: str) -> int:
+    """Print the repository map."""
+    async with open_indexing(is_remote=asked.is_remote) as index:
+        reply = await index.map(str(asked.folder), budget_tokens=budget_tokens, question=question)
+    if asked.as_json:
+        print_json(reply)
+    elif not reply.text.strip():
+        print("There is nothing to map: no file with a definition is indexed; run `naestro index`.")
+    else:
+        print(printable(reply.text.rstrip("\n")))
+        say(f"note: {reply.files:,} of {reply.files_in_all:,} files, about {reply.tokens:,} tokens")
+    return Exit.OK
+
+
+async def show_symbol(asked: Asked, name: str, *, with_references: bool, limit: int) -> int:
+    """Print where a name is defined and, if wanted, used."""
+    root = str(asked.folder)
+    uses: list[Place] = []
+    async with open_indexing(is_remote=asked.is_remote) as index:
+        defined = await index.symbol(root, name, limit=limit)
+        if with_references:
+            uses = await index.references(root, name, limit=limit)
+    if asked.as_json:
+        print_json({"definitions": defined, **({"references": uses} if with_references else {})})
+        return Exit.OK
+    _print_places(defined)
+    if uses:
+        print("\nused in" if defined else "used in")
+        _print_places(uses)
+    if not defined and not uses:
+        print(f"Nothing is called {one_line(name, 80)!r} in the index.")
+    return Exit.OK
+
+
+async def show_outline(asked: Asked, path: str) -> int:
+    """Print what a file defines."""
+    within = _from_root(asked.folder, path)
+    async with open_indexing(is_remote=asked.is_remote) as index:
+        places = await index.outline(str(asked.folder), within)
+    if asked.as_json:
+        print_json({"places": places})
+    elif not places:
+        print(f"{one_line(within)} defines nothing that is known by name.")
+    else:
+        _print_outline(places)
+    return Exit.OK
+
+
+async def grep(asked: Asked, pattern: str, limit: int) -> int:
+    """Print the lines that match."""
+    async with open_indexing(is_remote=asked.is_remote) as index:
+        matches = await index.grep(str(asked.folder), pattern, limit=limit)
+    if asked.as_json:
+        print_json({"matches": matches})
+        return Exit.OK
+    if not matches:
+        print(f"No line matches {one_line(pattern, 80)!r}.")
+    _print_matches(matches)
+    if len(matches) == limit:
+        say(f"note: these are the first {limit:,}; --limit gives more")
+    return Exit.OK
+
+
+def _print_places(places: Sequence[Place]) -> None:
+    console = wide_console()
+    for place in places:
+        where = (f"{one_line(place.path)}:{place.start}", "cyan")
+        line = Text.assemble(where, "  ", (_kind(place), "dim"), _said(place), no_wrap=True)
+        console.print(line, overflow="ellipsis")
+
+
+def _print_outline(places: Sequence[Place]) -> None:
+    console = wide_console()
+    width = len(str(places[-1].start))
+    for place in places:
+        inner = "  " * place.name.count(".")
+        line = Text.assemble(
+            (f"{place.start:>{width}}", "dim"),
+            f"  {inner}",
+            (_kind(place), "dim"),
+            _said(place),
+            no_wrap=True,
+        )
+        console.print(line, overflow="ellipsis")
+
+
+def _kind(place: Place) -> str:
+    """What a place is, in front of its text; empty where the text begins with it, or it is a use."""
+    is_said = place.kind == "reference" or _said(place).startswith(f"{place.kind} ")
+    return "" if is_said else f"{place.kind} "
+
+
+def _said(place: Place) -> str:
+    return one_line(place.text or place.name)
+
+
+def _print_matches(matches: Sequence[Match]) -> None:
+    console = Console(soft_wrap=True)
+    for match in matches:
+        line = Text.assemble((one_line(match.path), "cyan"), ":", (str(match.line), "green"), ":")
+        console.print(line.append(printable(match.text.rstrip())))
+
+
+def _from_root(folder: Path, name: str) -> str:
+    """A file or folder that a person typed, from the workspace's root; empty for the root itself."""
+    root = Workspace.find(folder).root
+    place = Path(os.path.normpath(folder / name))
+    if not place.is_relative_to(root):
+        raise OutsideWorkspace(f"{one_line(name)} lies outside the workspace {root}.")
+    if not place.exists():
+        raise InputError(f"There is no {one_line(name)}.", hint="Name a file or folder of the workspace.")
+    return "" if place == root else place.relative_to(root).as_posix()
