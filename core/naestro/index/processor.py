@@ -37,7 +37,11 @@ def lacking(machine: str | None = None, flags: str | None = None) -> str:
 def _flags() -> str:
     """The names of this processor's instruction sets; all that are needed where nobody can tell."""
     read = _flags_of_macos() if sys.platform == "darwin" else _flags_of_linux(_CPUINFO)
-    return read or " ".join(_NEEDED)
+    return _or_trusted(read)
+
+
+def _or_trusted(flags: str) -> str:
+    return flags or " ".join(_NEEDED)
 
 
 def _flags_of_linux(cpuinfo: Path) -> str:

@@ -117,7 +117,7 @@ class Statistics:
         import numpy as np
 
         try:
-            with np.load(folder / FILE, allow_pickle=False) as file:
+            with (folder / FILE).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 chunks, terms = (int(number) for number in file["size"])
                 return cls(TermCounts(chunks, terms, file["hashes"], file["holding"]))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
