@@ -43,6 +43,8 @@ class Question:
     """Each term as the question writes it."""
     names: frozenset[str]
     """Names written as code, each with its last part: `Journal.append`, `append`, `retry_policy`."""
+    is_name: bool
+    """Whether it is nothing but a name: `Journal.append`."""
     named: tuple[NamedFile, ...]
     """Files and lines that it names."""
     places: frozenset[Place]
@@ -56,7 +58,8 @@ def asked(text: str) -> Question:
     words = re.findall(r"\w+", text)
     as_written = {term: word for word in reversed(words) for term in terms_in(word)}
     places: frozenset[Place] = frozenset(_ASKED[word] for word in map(str.lower, words) if word in _ASKED)
-    return Question(text, terms, as_written, _names(text), terms_of(text).named, places)
+    is_name = _NAME.fullmatch(text.strip("` ()")) is not None
+    return Question(text, terms, as_written, _names(text), is_name, terms_of(text).named, places)
 
 
 def _names(text: str) -> frozenset[str]:
@@ -64,7 +67,7 @@ def _names(text: str) -> frozenset[str]:
     found = [name for name in _NAME.findall(text) if _CODE_LIKE.search(name)]
     for quoted in _QUOTED.findall(text):
         found += _NAME.findall(quoted)
-    if _NAME.fullmatch(text.strip()):
-        found.append(text.strip())
+    if _NAME.fullmatch(alone := text.strip("` ()")):
+        found.append(alone)
     dotted = [re.sub(r"::|->|#", ".", name) for name in found]
     return frozenset(dotted) | {name.rpartition(".")[2] for name in dotted}

@@ -5,15 +5,18 @@ with the same code. It reads terms as `prepare` writes them and knows neither th
 """
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from naestro.index.places import place_of
+from naestro.index.prepare import terms_in
 from naestro.index.question import Question, asked
 from naestro.index.schema import Candidate
 from naestro.index.statistics import Statistics
@@ -22,10 +25,12 @@ from naestro.index.weights import WEIGHTS, Weights
 Vector: TypeAlias = NDArray[np.float32]
 Scores: TypeAlias = NDArray[np.float64]
 
-FILE_CHUNKS_MAX = 4
+FILE_CHUNKS_MAX = 3
 """Chunks of a file that support one another; more of them only say that it is long."""
 SAID_MAX = 5
 """Words that `why` names."""
+
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ def rank(
     counts = counted(wanted.terms, candidates)
     signs = _Signs(
         counts,
-        _by_words(counts, _rarity(wanted.terms, statistics), _lengths(candidates, statistics), weights),
+        _by_words(counts, candidates, wanted, statistics, weights),
         _by_meaning(candidates, query_vector),
         [any(name.is_path(one.path) for name in wanted.named) for one in candidates],
         [_defined(one, wanted.names) for one in candidates],
@@ -107,12 +112,39 @@ def _lengths(candidates: Sequence[Candidate], statistics: Statistics) -> Scores:
     return terms / max(statistics.mean_terms, 1.0)
 
 
-def _by_words(counts: Scores, rarity: Scores, lengths: Scores, weights: Weights) -> Scores:
-    """BM25 with coverage; 1 for the best."""
-    bend = weights.saturation * (1 - weights.length + weights.length * lengths)
-    said = (counts * (weights.saturation + 1) / (counts + bend[:, None])) @ rarity
-    covered = ((counts > 0) @ rarity) / max(float(rarity.sum()), 1e-9)
-    return _to_one(said * covered**weights.coverage)
+def _by_words(
+    counts: Scores,
+    candidates: Sequence[Candidate],
+    wanted: Question,
+    statistics: Statistics,
+    weights: Weights,
+) -> Scores:
+    """BM25 over the text, with what names and paths say added; 1 for the best."""
+    rarity = _rarity(wanted.terms, statistics)
+    bend = weights.saturation * (1 - weights.length + weights.length * _lengths(candidates, statistics))
+    said = counts * (weights.saturation + 1) / (counts + bend[:, None])
+    in_symbol = _held([_terms_of(one.symbol) for one in candidates], wanted.terms)
+    said += weights.names * _held([_terms_of(" ".join(one.names)) for one in candidates], wanted.terms)
+    said += weights.symbol * in_symbol
+    said += weights.path * _held([_terms_of(one.path.rpartition(".")[0]) for one in candidates], wanted.terms)
+    own = np.array([max(len(_terms_of(_own_name(one))), 1) for one in candidates])
+    return _to_one(said @ rarity) + weights.whole_name * np.minimum(in_symbol.sum(axis=1) / own, 1.0)
+
+
+def _held(texts: Sequence[frozenset[str]], terms: Sequence[str]) -> Scores:
+    """Which terms each text holds, as ones and zeros."""
+    held = [[term in text for term in terms] for text in texts]
+    return np.array(held, np.float64).reshape(len(texts), len(terms))
+
+
+@lru_cache(maxsize=16_384)
+def _terms_of(text: str) -> frozenset[str]:
+    return frozenset(term for word in _WORD.findall(text) for term in terms_in(word))
+
+
+def _own_name(one: Candidate) -> str:
+    """The name of the chunk without what it lies in."""
+    return one.symbol.rpartition(".")[2] or " ".join(one.names)
 
 
 def _by_meaning(candidates: Sequence[Candidate], query_vector: Vector | None) -> Scores:
@@ -134,26 +166,32 @@ def _to_one(scores: Scores) -> Scores:
 
 def _defined(one: Candidate, names: frozenset[str]) -> str:
     """The longest name of the question that this chunk defines."""
-    if not names:
+    if not names or not one.names:
         return ""
-    held = {one.symbol, one.symbol.rpartition(".")[2], *one.names}
-    return max((name for name in names if name in held), key=len, default="")
+    held = {one.symbol, *one.names}
+    return max((name for name in names if name in held), key=lambda name: (len(name), name), default="")
 
 
 def _in_all(signs: _Signs, candidates: Sequence[Candidate], wanted: Question, weights: Weights) -> Scores:
     scores = signs.words + weights.vector * signs.meaning
-    scores += weights.file * _by_file(scores, candidates)
-    scores += weights.definition * np.array([bool(name) for name in signs.defined])
+    scores += weights.file * _by_file(scores, candidates, weights.file_fading)
+    if wanted.is_name:
+        scores += weights.definition * np.array([bool(name) for name in signs.defined])
     scores *= [_factor(one.path, wanted, weights) for one in candidates]
     return scores + weights.named * np.array(signs.named)
 
 
-def _by_file(scores: Scores, candidates: Sequence[Candidate]) -> Scores:
+def _by_file(scores: Scores, candidates: Sequence[Candidate], fading: float) -> Scores:
     """What the best chunks of each one's file say together; 1 for the best file."""
     by_path: defaultdict[str, list[float]] = defaultdict(list)
-    for score, one in zip(scores, candidates, strict=True):
-        by_path[one.path].append(float(score))
-    sums = {path: sum(sorted(found)[-FILE_CHUNKS_MAX:]) for path, found in by_path.items()}
+    for score, one in zip(scores.tolist(), candidates, strict=True):
+        by_path[one.path].append(score)
+    sums = {
+        path: sum(
+            score * fading**at for at, score in enumerate(sorted(found, reverse=True)[:FILE_CHUNKS_MAX])
+        )
+        for path, found in by_path.items()
+    }
     return _to_one(np.array([sums[one.path] for one in candidates]))
 
 

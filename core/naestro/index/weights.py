@@ -1,6 +1,6 @@
 """The weights of the search, each with its reason; `bench.retrieval` measures what each of them brings.
 
-They were chosen on one half of the repositories of that benchmark and reported on the other half.
+They were chosen on one half of the repositories of that benchmark and are reported on the other half.
 """
 
 from dataclasses import dataclass
@@ -10,32 +10,40 @@ from dataclasses import dataclass
 class Weights:
     """How much each sign counts. A chunk's score by words is 1 for the best one; the rest is added or multiplied."""
 
-    saturation: float = 1.2
-    """BM25's k1: how fast a repeated term stops counting."""
+    saturation: float = 2.0
+    """BM25's k1, how slowly a repeated term stops counting: code repeats what it is about."""
     length: float = 0.75
-    """BM25's b: how much a long chunk has to say more, from 0 to 1."""
+    """BM25's b: how much more a long chunk has to say, from 0 to 1."""
+    names: float = 0.5
+    """Of a term's rarity, added where a name that the chunk defines holds it: a definition before its uses."""
+    symbol: float = 0.25
+    """Likewise for the names that the chunk lies in: a method answers for its class."""
+    path: float = 0.5
+    """Likewise for the path: people speak of files by what they are called."""
+    whole_name: float = 0.1
+    """Added where the question holds all words of the name, its share where it holds some."""
     vector: float = 0.3
-    """Added for the best match of the vectors: a weak embedder may break ties, not lead."""
-    file: float = 0.3
+    """Added for the best match of the vectors: a small embedder may break ties, not lead."""
+    file: float = 0.8
     """Added for the file whose chunks say most: chunks of one file support one another."""
-    coverage: float = 0.5
-    """Power of the share of the question's weight that the chunk holds: all words once before one word often."""
-    definition: float = 0.6
-    """Added where the question writes a name as code and the chunk defines it."""
+    file_fading: float = 0.6
+    """Factor for each further chunk of a file in its sum, so that a long file does not win by its length."""
+    definition: float = 2.0
+    """Added where the question is a name and the chunk defines it: nothing else can be meant."""
     named: float = 2.0
-    """Added where the question names the file, or the line in it."""
-    tests: float = 0.5
+    """Added where the question names the file."""
+    tests: float = 0.3
     """Factor for tests, unless the question asks for them: they repeat the words of what they test."""
-    documents: float = 0.7
-    """Factor for prose, unless asked for."""
+    documents: float = 0.4
+    """Factor for prose, unless asked for: it says the words of the question more plainly than the code does."""
     examples: float = 0.6
     """Factor for examples, benchmarks and the like."""
-    foreign: float = 0.4
-    """Factor for vendored and generated files."""
-    data: float = 0.5
-    """Factor for data and settings files."""
+    foreign: float = 0.3
+    """Factor for vendored and generated files and message catalogues: nobody edits them."""
+    data: float = 0.3
+    """Factor for data, settings and markup."""
     repeated: float = 0.9
-    """Factor for each further chunk of a file that stands higher in the list already."""
+    """Factor for each further chunk of a file that stands higher in the list already: ten places, not one file."""
 
 
 WEIGHTS = Weights()
