@@ -15,7 +15,7 @@ _VECTORS: Final = "vector_idx"
 _VECTORS_FROM_ROWS: Final = 4_096
 """Fewer are looked at one by one within 3 ms."""
 _EXACT_UP_TO_ROWS: Final = 65_536
-"""Vectors are kept whole up to here (64 MB of 256 numbers each), beyond as a byte a number: slower, a quarter as large."""
+"""Vectors are kept whole up to here (64 MB of 256 numbers each); beyond as a byte a number: slower, far smaller."""
 _ROWS_OF_PARTITION: Final = 8_192
 
 
@@ -25,6 +25,9 @@ class Coverage:
 
     words: bool = False
     vectors: bool = False
+
+
+NOTHING_COVERED: Final = Coverage()
 
 
 async def begin(table: "lancedb.AsyncTable") -> None:

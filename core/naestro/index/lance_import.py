@@ -25,7 +25,7 @@ def load() -> None:
     sys.meta_path.insert(0, finder)
     try:
         import_module("lancedb")
-    except Exception:  # Whatever a future LanceDB wants of the client: with the real one it must load.
+    except Exception:  # noqa: BLE001  Whatever a later LanceDB wants of the client: with the real one it must load.
         forget()
         sys.meta_path.remove(finder)
         import_module("lancedb")

@@ -54,7 +54,9 @@ def _flags_of_linux(cpuinfo: Path) -> str:
 
 def _flags_of_macos() -> str:  # pragma: no cover  # Runs on a Mac alone.
     try:
-        asked = subprocess.run(_SYSCTL, capture_output=True, text=True, timeout=_SYSCTL_TIMEOUT_S, check=False)
+        asked = subprocess.run(
+            _SYSCTL, capture_output=True, text=True, timeout=_SYSCTL_TIMEOUT_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return asked.stdout

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from naestro.index.indexes import Coverage
+from naestro.index.indexes import NOTHING_COVERED, Coverage
 from naestro.index.schema import sayable
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Asked:
     """Rows by words; half as many by vector."""
     masked: int = 0
     """Files whose rows will not count."""
-    coverage: Coverage = Coverage()
+    coverage: Coverage = NOTHING_COVERED
 
     def margin(self) -> int:
         """Rows to ask for beyond the limit, in the place of masked ones."""
@@ -67,7 +67,7 @@ async def search(table: "lancedb.AsyncTable", asked: Asked) -> Read:
         both.start_soon(by_words)
         both.start_soon(by_vector)
     found = await _take(table, sorted({*scores, *nearest}), "record")
-    return Read([*found], [*found.values()], [scores.get(id, 0.0) for id in found])
+    return Read([*found], [*found.values()], [scores.get(key, 0.0) for key in found])
 
 
 async def texts(table: "lancedb.AsyncTable", ids: Sequence[int]) -> dict[int, str]:

@@ -51,10 +51,10 @@ class Recent:
         for row in rows:
             self._add(next(_ids), row)
 
-    def _add(self, id: int, row: Row) -> None:
+    def _add(self, key: int, row: Row) -> None:
         chunk = row.chunk
-        self._chunks[id] = Candidate(
-            id=id,
+        self._chunks[key] = Candidate(
+            id=key,
             path=chunk.path,
             start=chunk.start,
             end=chunk.end,
@@ -67,21 +67,21 @@ class Recent:
             fts_score=0.0,
             vector_score=0.0,
         )
-        self._texts[id] = chunk.text
-        self._ids[chunk.path].add(id)
+        self._texts[key] = chunk.text
+        self._ids[chunk.path].add(key)
         for term, times in Counter(row.prepared.split()).items():
-            self._holding[term][id] = times
+            self._holding[term][key] = times
 
     def remove(self, paths: Collection[str]) -> None:
         """Drop the chunks of `paths`."""
         self._matrix = None
         for path in paths:
-            for id in self._ids.pop(path, ()):
-                self._drop(id)
+            for key in self._ids.pop(path, ()):
+                self._drop(key)
 
     def texts(self, ids: Sequence[int]) -> dict[int, str]:
         """The lines of those chunks of `ids` that are here."""
-        return {id: self._texts[id] for id in ids if id in self._texts}
+        return {key: self._texts[key] for key in ids if key in self._texts}
 
     def find(
         self, terms: Sequence[str], vector: "np.ndarray | None", limit: int, statistics: Statistics
@@ -92,15 +92,15 @@ class Recent:
         best = sorted(words, key=words.__getitem__, reverse=True)[:limit]
         nearest = sorted(cosines, key=cosines.__getitem__, reverse=True)[: limit // 2]
         return [
-            replace(self._chunks[id], fts_score=words.get(id, 0.0), vector_score=cosines.get(id, 0.0))
-            for id in dict.fromkeys([*best, *nearest])
+            replace(self._chunks[key], fts_score=words.get(key, 0.0), vector_score=cosines.get(key, 0.0))
+            for key in dict.fromkeys([*best, *nearest])
         ]
 
-    def _drop(self, id: int) -> None:
-        del self._texts[id]
-        for term in set(self._chunks.pop(id).prepared.split()):
+    def _drop(self, key: int) -> None:
+        del self._texts[key]
+        for term in set(self._chunks.pop(key).prepared.split()):
             holding = self._holding[term]
-            del holding[id]
+            del holding[key]
             if not holding:
                 del self._holding[term]
 
@@ -111,10 +111,10 @@ class Recent:
             if not holding:
                 continue
             rarity = _rarity(statistics, term)
-            for id, times in holding.items():
-                length = (self._chunks[id].prepared.count(" ") + 1) / max(statistics.mean_terms, 1.0)
+            for key, times in holding.items():
+                length = (self._chunks[key].prepared.count(" ") + 1) / max(statistics.mean_terms, 1.0)
                 bend = _SATURATION * (1 - _LENGTH + _LENGTH * length)
-                scores[id] += rarity * times * (_SATURATION + 1) / (times + bend)
+                scores[key] += rarity * times * (_SATURATION + 1) / (times + bend)
         return scores
 
     def _by_vector(self, vector: "np.ndarray | None") -> dict[int, float]:
@@ -130,8 +130,8 @@ def _stacked(chunks: Mapping[int, Candidate]) -> "tuple[list[int], np.ndarray]":
     """The chunks that have vectors, and these, (n, dimension) float32."""
     import numpy as np
 
-    held = [(id, chunk.vector) for id, chunk in chunks.items() if chunk.vector is not None]
-    return [id for id, _ in held], np.stack([vector for _, vector in held]) if held else np.empty((0, 0))
+    held = [(key, chunk.vector) for key, chunk in chunks.items() if chunk.vector is not None]
+    return [key for key, _ in held], np.stack([vector for _, vector in held]) if held else np.empty((0, 0))
 
 
 def _rarity(statistics: Statistics, term: str) -> float:

@@ -68,7 +68,7 @@ def decoded(
     cosines = [0.0 if vector is None or question is None else float(vector @ question) for vector in vectors]
     return [
         Candidate(
-            id=id,
+            id=key,
             path=record.path,
             start=record.start,
             end=record.end,
@@ -81,7 +81,7 @@ def decoded(
             fts_score=score,
             vector_score=cosine,
         )
-        for id, record, vector, score, cosine in zip(ids, made, vectors, words, cosines, strict=True)
+        for key, record, vector, score, cosine in zip(ids, made, vectors, words, cosines, strict=True)
     ]
 
 

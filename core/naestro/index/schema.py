@@ -158,7 +158,9 @@ def _vectors(rows: Sequence[Row], dimension: int) -> "pa.Array":
 
     given = [row.vector for row in rows]
     nothing = np.zeros(dimension, np.float32)
-    flat = np.concatenate([nothing if vector is None else vector for vector in given]) if given else nothing[:0]
+    flat = (
+        np.concatenate([nothing if vector is None else vector for vector in given]) if given else nothing[:0]
+    )
     mask = pa.array([vector is None for vector in given], pa.bool_())
     return pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), dimension, mask=mask)
 
@@ -170,5 +172,7 @@ def names_of(column: str) -> list[str]:
 
 def chunks_of_table(table: "pa.Table") -> list[Chunk]:
     """The chunks that a `table` of `CHUNK_COLUMNS` holds, in the order of their lines."""
-    rows = sorted(table.select(CHUNK_COLUMNS).to_pylist(), key=lambda row: (row["path"], row["start"], row["end"]))
+    rows = sorted(
+        table.select(CHUNK_COLUMNS).to_pylist(), key=lambda row: (row["path"], row["start"], row["end"])
+    )
     return [Chunk(**{**row, "names": names_of(row["names"])}) for row in rows]

@@ -69,7 +69,9 @@ class TermCounts:
         together, counts = together[order], counts[order]
         starts = np.flatnonzero(np.concatenate(([True], together[1:] != together[:-1])))
         summed = np.add.reduceat(counts, starts)
-        return cls(sum(part.chunks for part in parts), sum(part.terms for part in parts), together[starts], summed)
+        return cls(
+            sum(part.chunks for part in parts), sum(part.terms for part in parts), together[starts], summed
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,9 @@ class Store:
         """Counts over all chunks as of the last `compact`; before the first, over what was written so far."""
         return self._tally.statistics
 
-    def replace(self, rows: Sequence[Row], gone_paths: Collection[str] = (), counts: TermCounts | None = None) -> None:
+    def replace(
+        self, rows: Sequence[Row], gone_paths: Collection[str] = (), counts: TermCounts | None = None
+    ) -> None:
         """Put `rows` in the place of all chunks of their files, and take away those of `gone_paths`.
 
         `counts` are those of `rows`, where the caller has them already. Found from now on.
@@ -167,7 +169,7 @@ class Store:
         """The lines of the chunks `ids`; one that is gone meanwhile is left out."""
         with self._looking:
             here = self._retired.texts(ids) | self._recent.texts(ids)
-        rest = [id for id in ids if id not in here]
+        rest = [key for key in ids if key not in here]
         return here | self._retried(lambda table: queries.texts(table, rest), "Reading the index")
 
     def compact(self) -> None:
