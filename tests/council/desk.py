@@ -16,7 +16,7 @@ from naestro.council.sitting import Kit
 from naestro.council.verdict import CouncilResult, Verdict
 from naestro.engines.engine import Engine, EngineInfo
 from naestro.engines.openai import OpenAIEngine, OpenAISettings
-from naestro.index.literal import LiteralSearcher
+from naestro.index.grounding import Index, IndexSearcher
 from naestro.policy.editor import Editor
 from naestro.policy.workspace import Workspace
 from naestro.routing.pool import Pool
@@ -77,12 +77,15 @@ class Desk:
     preferences: Mapping[str, list[str]] = field(default_factory=dict)
     editor: Editor | None = None
     """What a front end lends its runs."""
+    index: Index | None = None
+    """The workspace's index; without one the words alone find the code."""
 
     def kit(self) -> Kit:
         """The kit that a composition root would make."""
         workspace = Workspace(self.workspace)
         pool = Pool(self.engines, self.preferences)
-        return Kit(workspace, pool, self.settings, LiteralSearcher(workspace), self.journal, self.editor)
+        searcher = IndexSearcher(self.index, workspace)
+        return Kit(workspace, pool, self.settings, searcher, self.journal, self.editor)
 
     async def start(self, command: str, task: Mapping[str, object], seed: int = 7) -> str:
         """A new run, not executed yet; its id."""
