@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from naestro.config import Settings
 from naestro.index.embed_light import LIGHT, light_embedder, opened_cache
 from naestro.index.place import indexes, made
-from naestro.index.taking import Taken, Taker, embed_text
+from naestro.index.taking import Batch, Taker, embed_text
 from naestro.index.workers import Setup
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from naestro.index.embed.choose import Reranker
     from naestro.index.embed.embedder import Embedder
     from naestro.index.parsed import Chunk
     from naestro.index.vectors import VectorCache
@@ -48,6 +49,14 @@ class Embedding:
         with self._lock:
             return _chosen(self._settings)
 
+    def reranker(self) -> "Reranker | None":
+        """What orders the first results anew, None where the settings ask for none. Raises `ModelMissing`."""
+        if not self._settings.index.rerank:
+            return None
+        from naestro.index.embed.choose import reranker
+
+        return reranker(self._settings)
+
     @property
     def cache(self) -> "VectorCache | None":
         """The vectors that were made before, for any workspace; None where they cannot be kept."""
@@ -66,20 +75,13 @@ class Embedding:
         """Takes files in here."""
         return Taker(root, self.embedder, self.cache) if self.is_light else Taker(root)
 
-    def keep(self, batch: Sequence[Taken]) -> None:
+    def keep(self, batch: Batch) -> None:
         """Keep the vectors that were made in `batch` for the next time."""
-        import numpy as np
-
-        hashes: list[str] = []
-        rows: list[np.ndarray] = []
-        for taken in batch:
-            matrix = taken.matrix()
-            for at, is_new in enumerate(taken.is_new_vector):
-                if is_new and matrix is not None:
-                    hashes.append(taken.chunks[at].hash)
-                    rows.append(matrix[at])
-        if hashes and (cache := self.cache):
-            _put(cache, hashes, np.stack(rows))
+        matrix = batch.matrix()
+        chunks = batch.chunks
+        new = [at for at, chunk in enumerate(chunks) if chunk.is_new]
+        if matrix is not None and new and (cache := self.cache):
+            _put(cache, [chunks[at].hash for at in new], matrix[new])
 
     def vectors(self, chunks: "Sequence[Chunk]") -> "list[np.ndarray]":
         """The vectors of `chunks`, from the cache or made now. Raises an `IndexFault`."""

@@ -19,7 +19,7 @@ from naestro.index.embedding import Embedding
 from naestro.index.manifest import FileEntry, FileRecord, Manifest
 from naestro.index.meter import Meter
 from naestro.index.reading import read
-from naestro.index.taking import Taken, Task, is_settled
+from naestro.index.taking import Batch, Task, is_settled
 from naestro.index.workers import WorkerPool, WorkersUnavailable, worker_count
 from naestro.policy.workspace import Workspace
 
@@ -33,6 +33,8 @@ BYTES_HERE_MAX = 1_500_000
 """So do larger ones."""
 ROWS_AT_ONCE = 4_000
 """Rows of one write: a few writes for a large workspace, and what was read so far can be found meanwhile."""
+FILES_BETWEEN_LOOKS = 8
+"""Files that are taken in here between two looks whether to stop."""
 WRITE_EVERY_S = 3.0
 """Seconds after which what was read is written, however little."""
 
@@ -63,7 +65,7 @@ class Run:
     stop: threading.Event
     written: Callable[[str], object] = str
     """Hears each path that can be found now."""
-    _batch: list[Taken] = field(default_factory=list[Taken])
+    _batches: list[Batch] = field(default_factory=list[Batch])
     _rows: int = 0
     _written: float = field(default_factory=time.monotonic)
 
@@ -73,9 +75,11 @@ class Run:
         self._begin(tasks)
         sizes = {task.path: task.stamp.size_bytes for task in tasks}
         self.meter.begin(len(tasks), sum(sizes.values()))
-        for taken in self._taken(tasks):
-            self._add(taken)
-            self.meter.add(sizes[taken.path], len(taken.chunks))
+        for batch in self._taken(tasks):
+            self._batches.append(batch)
+            self._rows += len(batch.chunks)
+            for file in batch.files:
+                self.meter.add(sizes[file.path], len(file.chunks))
             if self._rows >= ROWS_AT_ONCE or time.monotonic() - self._written > WRITE_EVERY_S:
                 self._write()
             self.meter.tell("parsing")
@@ -130,7 +134,7 @@ class Run:
         record = self.difference.known.get(path)
         return path in self.difference.pending or (record is not None and record.chunks > 0)
 
-    def _taken(self, tasks: Sequence[Task]) -> Iterator[Taken]:
+    def _taken(self, tasks: Sequence[Task]) -> Iterator[Batch]:
         """What became of each file."""
         # A file over which a run was killed may kill this process, too.
         is_risky = any(task.path in self.difference.pending for task in tasks)
@@ -143,39 +147,41 @@ class Run:
             setup = self.site.embedding.setup(self.site.workspace.root)
             with closing(WorkerPool(setup, tasks, worker_count())) as pool:
                 self.site.store()  # it takes a second to open, while the workers begin
-                for taken in pool:
-                    done.update(one.path for one in taken)
-                    yield from taken
+                for batch in pool:
+                    done.update(file.path for file in batch.files)
+                    yield batch
         except WorkersUnavailable:
             yield from self._taken_here([task for task in tasks if task.path not in done])
 
-    def _taken_here(self, tasks: Sequence[Task]) -> Iterator[Taken]:
+    def _taken_here(self, tasks: Sequence[Task]) -> Iterator[Batch]:
         if tasks:
             self.site.manifest.begin([task.path for task in tasks])
             taker = self.site.embedding.taker(self.site.workspace.root)
-            yield from map(taker.take, tasks)
-
-    def _add(self, taken: Taken) -> None:
-        self._batch.append(taken)
-        self._rows += len(taken.chunks)
+            for at in range(0, len(tasks), FILES_BETWEEN_LOOKS):
+                yield taker.take(tasks[at : at + FILES_BETWEEN_LOOKS])
 
     def _write(self) -> None:
         """Write what was taken in since the last time: noted, then found, then said to be."""
-        batch, self._batch, self._rows = self._batch, [], 0
+        from naestro.index.statistics import TermCounts
+
+        batches, self._batches, self._rows = self._batches, [], 0
         self._written = time.monotonic()
-        if not batch:
+        files = [file for batch in batches for file in batch.files]
+        if not files:
             return
-        gone = [taken.path for taken in batch if taken.entry is None]
-        rows = [row for taken in batch for row in _rows(taken)]
-        without = [taken.path for taken in batch if not taken.chunks and self._is_held(taken.path)]
+        rows = [row for batch in batches for row in _rows(batch)]
+        without = [file.path for file in files if not file.chunks and self._is_held(file.path)]
         if rows or without:
-            self.site.manifest.begin([taken.path for taken in batch])
-            self.site.store().replace(rows, without)
-        entries = [taken.entry for taken in batch if taken.entry]
+            self.site.manifest.begin([file.path for file in files])
+            counts = TermCounts.sum([batch.counts() for batch in batches if batch.terms])
+            self.site.store().replace(rows, without, counts)
+        gone = [file.path for file in files if file.entry is None]
+        entries = [file.entry for file in files if file.entry]
         self.site.manifest.commit(entries, gone, is_waiting=self.site.embedding.is_heavy)
-        self.site.embedding.keep(batch)
-        for taken in batch:
-            self.written(taken.path)
+        for batch in batches:
+            self.site.embedding.keep(batch)
+        for file in files:
+            self.written(file.path)
 
     def _check(self) -> None:
         if self.stop.is_set():
@@ -183,10 +189,10 @@ class Run:
             raise Stopped
 
 
-def _rows(taken: Taken) -> "Iterator[Row]":
-    """The rows of a file for the table."""
+def _rows(batch: Batch) -> "Iterator[Row]":
+    """The rows of some files for the table."""
     from naestro.index.schema import Row
 
-    vectors = taken.matrix()
-    for at, made in enumerate(taken.chunks):
+    vectors = batch.matrix()
+    for at, made in enumerate(batch.chunks):
         yield Row(made.chunk, made.prepared, None if vectors is None else vectors[at], made.hash)

@@ -98,6 +98,11 @@ class Manifest:
         """How much there is."""
         return Counts(*self._file.rows(_COUNTS)[0])
 
+    def reasons(self) -> dict[str, int]:
+        """How many files are left out for each reason, in words."""
+        question = "SELECT skipped, COUNT(*) FROM files WHERE skipped != '' GROUP BY skipped ORDER BY skipped"
+        return dict(self._file.rows(question))
+
     def pending(self) -> set[str]:
         """Files that a run was about to write when it ended; what the table holds of them is unknown."""
         return {path for (path,) in self._file.rows("SELECT path FROM pending")}

@@ -33,7 +33,7 @@ def main() -> None:
     decoder = msgspec.msgpack.Decoder(list[Task])
     send(output, True)
     while True:
-        send(output, [taker.take(task) for task in decoder.decode(frames.get())])
+        send(output, taker.take(decoder.decode(frames.get())))
 
 
 def _listen(frames: "queue.SimpleQueue[bytes]") -> None:

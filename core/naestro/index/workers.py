@@ -21,7 +21,7 @@ from typing import IO
 import msgspec
 
 from naestro.config import environment_for_child
-from naestro.index.taking import Taken, Task, refused
+from naestro.index.taking import Batch, Task, refused
 
 WORKERS_MAX = 8
 """More are limited by the writing process."""
@@ -34,6 +34,11 @@ START_S = 60.0
 """Seconds until a worker says that it is ready."""
 WAITING_FRAMES_MAX = 6
 """Frames that are read and not used yet: a bound on memory, and enough to write while the workers go on."""
+
+ONE_THREAD: dict[str, str] = dict.fromkeys(
+    ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+"""A worker is one of as many as there are processors: threads of its own would only wait for one another."""
 
 _LENGTH = struct.Struct("<I")
 
@@ -98,7 +103,7 @@ class WorkerPool:
         self._setup = setup
         self._batches: deque[list[Task]] = deque(batches(tasks))
         self._lock = threading.Lock()
-        self._done: queue.Queue[list[Taken] | BaseException | None] = queue.Queue(WAITING_FRAMES_MAX)
+        self._done: queue.Queue[Batch | BaseException | None] = queue.Queue(WAITING_FRAMES_MAX)
         self._is_closed = threading.Event()
         self._workers: set[_Worker] = set()
         count = min(count, len(self._batches))
@@ -108,7 +113,7 @@ class WorkerPool:
         for thread in self._threads:
             thread.start()
 
-    def __iter__(self) -> Iterator[list[Taken]]:
+    def __iter__(self) -> Iterator[Batch]:
         """What became of the files, some at a time, in no order; each of them is there in the end.
 
         Raises WorkersUnavailable where no worker comes up.
@@ -181,7 +186,7 @@ class WorkerPool:
         if self._is_closed.is_set():
             return
         if len(batch) == 1:
-            self._done.put([refused(batch[0], "its parser crashed or did not end")])
+            self._done.put(Batch([refused(batch[0], "its parser crashed or did not end")]))
             return
         with self._lock:
             self._batches.extendleft([task] for task in batch)
@@ -198,13 +203,13 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment_for_child(),
+            env=environment_for_child(ONE_THREAD),
         )
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
         self._stdin, self._stdout = stdin, stdout
-        self._decoder = msgspec.msgpack.Decoder(list[Taken])
+        self._decoder = msgspec.msgpack.Decoder(Batch)
         self._setup = setup
 
     def is_ready(self) -> bool:
@@ -215,7 +220,7 @@ class _Worker:
             return False
         return self._answer(START_S) is not None
 
-    def work(self, batch: list[Task]) -> list[Taken] | None:
+    def work(self, batch: list[Task]) -> Batch | None:
         """What became of `batch`; None where the process died over it, or did not end."""
         try:
             send(self._stdin, batch)

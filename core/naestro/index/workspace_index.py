@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from naestro.config import Settings
-from naestro.errors import IndexDamaged, IndexFault, IndexUnavailable
+from naestro.errors import IndexDamaged, IndexFault, IndexUnavailable, NaestroError
 from naestro.index import lookup
 from naestro.index.difference import Difference, of_files, of_workspace
 from naestro.index.embedding import Embedding
@@ -77,7 +77,7 @@ class WorkspaceIndex:
 
     @cached_property
     def _search(self) -> Search:
-        return Search(self.workspace, self._embedding.embedder)
+        return Search(self.workspace, self._embedding.embedder, self._embedding.reranker())
 
     @property
     def manifest(self) -> Manifest:
@@ -128,7 +128,7 @@ class WorkspaceIndex:
                 self._run(meter, None, stop)
         except Stopped:
             return meter.now("failed", STOPPED)
-        except (IndexFault, sqlite3.Error, OSError) as error:
+        except (NaestroError, sqlite3.Error, OSError) as error:
             self.trouble = _said(error)
             _log.warning("indexing %s failed: %s", self.workspace.root, self.trouble)
             return meter.now("failed", self.trouble)
@@ -183,7 +183,7 @@ class WorkspaceIndex:
             if not self.manifest.counts().files and not self._running.locked():
                 raise IndexUnavailable(NOT_YET)
             found = self._search.find(self.store, question, limit, buffers)
-        except (IndexFault, sqlite3.Error) as error:
+        except (NaestroError, sqlite3.Error) as error:
             found = _by_words(self.workspace, question, limit)
             detail = f"{_said(error)} Searched the files as they are, by words alone."
         unseen = sorted(self._unseen)
@@ -215,10 +215,10 @@ class WorkspaceIndex:
         details = [self._holdings.rebuilt, self.trouble, self.watch_trouble]
         try:
             manifest = self.manifest
-            counts, updated = manifest.counts(), manifest.fact("updated")
+            counts, updated, skipped = manifest.counts(), manifest.fact("updated"), manifest.reasons()
             details.append(manifest.fact("warnings"))
         except (IndexFault, sqlite3.Error) as error:
-            counts, updated = Counts(0, 0, 0), ""
+            counts, updated, skipped = Counts(0, 0, 0), "", {}
             details.append(_said(error))
         if not self._holdings.is_writer:
             details.append(OTHER_WRITES)
@@ -234,6 +234,7 @@ class WorkspaceIndex:
             is_watching=self.is_watching,
             updated=updated,
             detail=" ".join(filter(None, dict.fromkeys(details))),
+            skipped=skipped,
         )
 
     def compact(self) -> None:
@@ -246,7 +247,7 @@ class WorkspaceIndex:
         try:
             if self._holdings.is_writer and self.store.needs_compaction:
                 self.compact()
-        except (IndexFault, sqlite3.Error, OSError) as error:
+        except (NaestroError, sqlite3.Error, OSError) as error:
             self.trouble = _said(error)
 
     def close(self) -> None:
@@ -282,6 +283,6 @@ def _is_damage(error: Exception) -> bool:
 
 def _said(error: Exception) -> str:
     """What went wrong, as a sentence for a person."""
-    if isinstance(error, IndexFault):
+    if isinstance(error, NaestroError):
         return error.message
     return f"The index cannot be written: {error}."
