@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from naestro.index.embed.embedder import EmbedText
 from naestro.index.embed.static import StaticEmbedder
 from naestro.index.embed.word_table import shipped
 from naestro.index.found import Found
 from naestro.index.overlay import OpenFiles, admitted
-from naestro.index.search import RESULTS_MAX, Search
+from naestro.index.search import RERANK_WEIGHT, RESULTS_MAX, Search
 from naestro.index.workspace_index import WorkspaceIndex
 from tests.index.indexed import index_of, workspace_of
 
@@ -166,18 +167,20 @@ class Shouting:
         self.word = word
         self.read = 0
 
-    def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+    def scores(self, query: str, texts: Sequence[EmbedText]) -> list[float]:
         """One for the texts with the word."""
         self.read += len(texts)
-        return [float(self.word in text) for text in texts]
+        return [float(self.word in text.text) for text in texts]
 
 
-def test_a_reranker_moves_what_it_likes_up(index: WorkspaceIndex) -> None:
+def test_a_reranker_lifts_what_it_likes(index: WorkspaceIndex) -> None:
     reranker = Shouting("decided somewhere")
     plain = Search(index.workspace, None).find(index.store, "retry policy", 5)
     found = Search(index.workspace, None, reranker).find(index.store, "retry policy", 5)
-    assert paths(plain)[0] == "retry.py"
-    assert sorted(paths(found)) == sorted(paths(plain))
-    assert paths(found).index("notes.md") < paths(plain).index("notes.md")
+    lifted = {
+        one.path: one.score / plain[0].score + RERANK_WEIGHT * (one.path == "notes.md") for one in plain
+    }
+    assert {one.path: one.score for one in found} == pytest.approx(lifted, abs=1e-3)
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
     assert reranker.read == 3
     assert Search(index.workspace, None, reranker).find(index.store, "nothing", 5) == []

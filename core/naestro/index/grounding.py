@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from naestro.errors import IndexFault, InputError, WorkspaceError
+from naestro.errors import NaestroError, WorkspaceError
 from naestro.index.found import Found, IndexStatus, Place, SearchReply
 from naestro.index.literal import LiteralSearcher
 from naestro.index.spans import (
@@ -119,7 +119,7 @@ class IndexSearcher:
             if spans:
                 return spans
             trouble = "the index found nothing"
-        except (_NotYet, IndexFault, sqlite3.Error) as error:
+        except (_NotYet, NaestroError, sqlite3.Error) as error:
             trouble = str(error)
         _log.info("Searched by words alone: %s", trouble)
         return told(LiteralSearcher(self.workspace).search(query, limit, files), "found by words alone")
@@ -132,7 +132,7 @@ class IndexSearcher:
                 known = dict.fromkeys(
                     place.path for place in self.index.symbol(name) if _is_bare(place, name)
                 )
-            except (IndexFault, InputError, sqlite3.Error) as error:
+            except (NaestroError, sqlite3.Error) as error:
                 _log.info("Looked for %s by its lines alone: %s", name, error)
         yield from known
         yield from (path for path in LiteralSearcher(self.workspace).defining(name) if path not in known)

@@ -7,16 +7,18 @@ Unsaved buffers are taken apart in memory and scored like the rest; what the tab
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from naestro.index.embed.embedder import Embedder
+from naestro.index.embed.embedder import Embedder, EmbedText
 from naestro.index.found import Found
 from naestro.index.overlay import OpenChunk, OpenFiles, admitted
 from naestro.policy.workspace import Workspace
 
 if TYPE_CHECKING:
+    from naestro.index.embed.choose import Reranker
     from naestro.index.embed.embedder import Vectors
     from naestro.index.rank import Ranked
+    from naestro.index.schema import Candidate
     from naestro.index.store import Store
 
 CANDIDATES: Final = 200
@@ -33,19 +35,11 @@ RESULTS_MAX: Final = 200
 """Results of one search."""
 
 
-class Reranker(Protocol):
-    """Reads question and text together; better and slower than what found the text."""
-
-    def scores(self, question: str, texts: Sequence[str]) -> Sequence[float]:
-        """One number for each text: larger is better."""
-        ...
-
-
 class Search:
     """Answers questions over one workspace's table; from any thread."""
 
     def __init__(
-        self, workspace: Workspace, embedder: Embedder | None, reranker: Reranker | None = None
+        self, workspace: Workspace, embedder: Embedder | None, reranker: "Reranker | None" = None
     ) -> None:
         """For `workspace`, whose table was made with `embedder`; None where it has no vectors."""
         self._workspace = workspace
@@ -99,18 +93,22 @@ def _telling(unsaved: Sequence[OpenChunk], terms: Sequence[str], vector: "Vector
 
 
 def _reranked(
-    reranker: Reranker, question: str, ranked: "Sequence[Ranked]", texts: Mapping[int, str]
+    reranker: "Reranker", question: str, ranked: "Sequence[Ranked]", texts: Mapping[int, str]
 ) -> "list[Ranked]":
     """The order by both scores, each 1 for its best."""
     if not ranked:
         return []
-    seen = reranker.scores(question, [texts[one.candidate.id] for one in ranked])
+    seen = reranker.scores(question, [_embed_text(one.candidate, texts[one.candidate.id]) for one in ranked])
     best, best_seen = max(one.score for one in ranked) or 1.0, max(*seen, 1e-9)
     both = [
         replace(one, score=one.score / best + RERANK_WEIGHT * max(score, 0.0) / best_seen)
         for one, score in zip(ranked, seen, strict=True)
     ]
     return sorted(both, key=lambda one: (-one.score, one.candidate.path, one.candidate.start))
+
+
+def _embed_text(one: "Candidate", text: str) -> EmbedText:
+    return EmbedText(one.path, one.symbol, one.names, text)
 
 
 def _found(one: "Ranked", text: str) -> Found:
