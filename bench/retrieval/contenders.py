@@ -1,0 +1,129 @@
+"""Who is measured: the shipped search through the real index, each part of it alone, each part left out, and the peers.
+
+All answer the same questions on the same tree. What is left out is left out of the ranking of the same candidates that
+the store brings; for the vectors the store is asked without them too.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+
+from bench.index.model import semble_model
+from bench.index.peers import installed
+from bench.retrieval.corpus import chunks_of
+from bench.retrieval.metrics import RESULTS, Place
+from naestro.config import Settings
+from naestro.index.embed.choose import embedder
+from naestro.index.question import asked
+from naestro.index.rank import rank
+from naestro.index.schema import Candidate
+from naestro.index.search import CANDIDATES
+from naestro.index.weights import WEIGHTS, Weights
+from naestro.index.workspace_index import WorkspaceIndex
+from naestro.policy.workspace import Workspace
+
+PEER_S = 900
+OFF = {
+    "repeated": 1.0,
+    "tests": 1.0,
+    "documents": 1.0,
+    "examples": 1.0,
+    "foreign": 1.0,
+    "data": 1.0,
+    "length": 0.0,
+}
+"""What a weight is where its ingredient is left out; 0 for all others."""
+LEFT_OUT = tuple(one.name for one in fields(Weights) if one.name not in ("saturation", "file_fading"))
+"""The weights that stand for an ingredient."""
+Answers = list[list[Place]]
+"""The places for each question."""
+
+
+def ours(tree: Path, questions: Sequence[str], *, with_ablations: bool) -> dict[str, Answers]:
+    """The shipped search and its parts."""
+    with (
+        tempfile.TemporaryDirectory(prefix="naestro-bench-") as kept,
+        WorkspaceIndex(Workspace(tree), Settings(), Path(kept)) as index,
+    ):
+        last = index.refresh()
+        if last.phase != "done":
+            raise RuntimeError(f"{tree.name} cannot be indexed: {last.detail}")
+        answers: dict[str, Answers] = {"shipped": []}
+        for question in questions:
+            found = index.search(question, RESULTS).results
+            answers["shipped"].append([(one.path, one.start, one.end) for one in found])
+            for name, places in _parts(index, question, with_ablations=with_ablations).items():
+                answers.setdefault(name, []).append(places)
+        return answers
+
+
+def _parts(index: WorkspaceIndex, question: str, *, with_ablations: bool) -> dict[str, list[Place]]:
+    store, embed = index.store, embedder(Settings())
+    terms, vector = asked(question).terms, embed.query(question) if embed else None
+    by_words = store.candidates(terms, None, CANDIDATES)
+    both = store.candidates(terms, vector, CANDIDATES)
+    found = {
+        "full text alone": _first(by_words, [one.fts_score for one in by_words]),
+        "vectors alone": _first(both, [one.vector_score for one in both]),
+        "without vectors": _ranked(index, question, by_words, None, WEIGHTS),
+    }
+    if with_ablations:
+        for name in LEFT_OUT:
+            weights = replace(WEIGHTS, **{name: OFF.get(name, 0.0)})
+            found[f"without {name}"] = _ranked(index, question, both, vector, weights)
+        found["without saturation"] = _ranked(index, question, both, vector, replace(WEIGHTS, saturation=1.2))
+        found["without file_fading"] = _ranked(
+            index, question, both, vector, replace(WEIGHTS, file_fading=1.0)
+        )
+    return found
+
+
+def _ranked(
+    index: WorkspaceIndex, question: str, candidates: list[Candidate], vector, weights: Weights
+) -> list[Place]:
+    found = rank(question, candidates, index.store.statistics, vector, RESULTS, weights)
+    return [(one.candidate.path, one.candidate.start, one.candidate.end) for one in found]
+
+
+def _first(candidates: Sequence[Candidate], scores: Sequence[float]) -> list[Place]:
+    order = sorted(
+        range(len(candidates)), key=lambda at: (-scores[at], candidates[at].path, candidates[at].start)
+    )
+    best = [candidates[at] for at in order[:RESULTS] if scores[at] > 0]
+    return [(one.path, one.start, one.end) for one in best]
+
+
+def peers(tree: Path, questions: Sequence[str]) -> dict[str, Answers]:
+    """semble, and bm25s over our chunks. Raises `NoPeers` where they cannot be installed."""
+    chunks = [(one.path, one.start, one.end, one.text) for one in chunks_of(tree)]
+    return {
+        "semble": _asked("semble", {"folder": str(tree), "questions": list(questions)}),
+        "plain BM25": _asked("bm25s", {"chunks": chunks, "questions": list(questions)}),
+    }
+
+
+def _asked(name: str, given: dict) -> Answers:
+    program = Path(__file__).with_name("peer_program.py")
+    with tempfile.TemporaryDirectory(prefix="naestro-bench-") as kept:
+        own = {
+            "SEMBLE_CACHE_LOCATION": kept,
+            "HF_HUB_OFFLINE": "1",
+            "HOME": kept,
+            "SEMBLE_MODEL_NAME": str(semble_model()),
+        }
+        done = subprocess.run(
+            [str(installed() / "bin" / "python"), str(program), name],
+            input=json.dumps(given),
+            env={**os.environ, **own, "PYTHONPATH": ""},
+            capture_output=True,
+            text=True,
+            timeout=PEER_S,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise RuntimeError(f"{name} failed: {done.stderr.strip().splitlines()[-1:]}")
+    return [[(path, start, end) for path, start, end in places] for places in json.loads(done.stdout)]

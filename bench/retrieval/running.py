@@ -1,0 +1,97 @@
+"""The sets asked of all contenders, one source after the other; the scores of each case are kept as they come."""
+
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.index.peers import NoPeers
+from bench.retrieval import contenders
+from bench.retrieval.cases import Case, read_commits
+from bench.retrieval.docstrings import blanked, cases
+from bench.retrieval.history import History
+from bench.retrieval.metrics import Scores, scores
+from bench.retrieval.sources import SOURCES, Source
+from bench.trees import NoTree
+
+HISTORIES = "NAESTRO_BENCH_HISTORIES"
+"""The folder with clones, for the questions that are commit messages."""
+SEED = 5
+KINDS = "commits docstrings"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One contender's scores on one source, by case."""
+
+    kind: str
+    """`commits` or `docstrings`."""
+    source: str
+    contender: str
+    scores: list[Scores]
+
+
+def histories() -> Path | None:
+    """Where clones lie, if the person said so."""
+    named = os.environ.get(HISTORIES)
+    return Path(named) if named else None
+
+
+def run(
+    sources: Sequence[Source],
+    *,
+    limit: int | None = None,
+    with_ablations: bool = True,
+    kinds: str = "commits docstrings",
+) -> Iterator[Asked]:
+    """Every contender on every set of `sources`; `limit` cases of each at most."""
+    for source in sources:
+        for kind, tree, found in _sets(source, kinds):
+            chosen = random.Random(SEED).sample(found, min(limit or len(found), len(found)))
+            began = time.monotonic()
+            yield from _asked(kind, source, tree, chosen, with_ablations=with_ablations)
+            took_s = time.monotonic() - began
+            print(
+                f"{kind} of {source.name}: {len(chosen)} cases, {took_s:.0f} s", file=sys.stderr, flush=True
+            )
+
+
+def of_half(half: str) -> list[Source]:
+    """The sources of one half."""
+    return [source for source in SOURCES if source.half == half]
+
+
+def _sets(source: Source, kinds: str) -> Iterator[tuple[str, Path, list[Case]]]:
+    try:
+        if "commits" in kinds and source.repository and (found := _of_history(source)):
+            yield "commits", source.path(), found
+        if "docstrings" in kinds and source.has_docstrings:
+            yield "docstrings", blanked(source), cases(source)
+    except NoTree as error:
+        print(f"{source.name} is left out: {error}", file=sys.stderr)
+
+
+def _of_history(source: Source) -> list[Case]:
+    folder = histories()
+    history = History.of(folder, source.repository) if folder else None
+    if not history:
+        return []
+    own = [commit for commit in read_commits() if commit.source == source.name]
+    return [Case(source.name, history.question(one.commit), one.targets) for one in own]
+
+
+def _asked(
+    kind: str, source: Source, tree: Path, chosen: Sequence[Case], *, with_ablations: bool
+) -> Iterator[Asked]:
+    questions = [case.question for case in chosen]
+    answers = contenders.ours(tree, questions, with_ablations=with_ablations)
+    try:
+        answers |= contenders.peers(tree, questions)
+    except (NoPeers, RuntimeError) as error:
+        print(f"no peers: {error}", file=sys.stderr)
+    for name, places in answers.items():
+        found = [scores(one, case.targets) for one, case in zip(places, chosen, strict=True)]
+        yield Asked(kind, source.name, name, found)
