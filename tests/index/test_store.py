@@ -328,7 +328,6 @@ def test_a_reader_whose_index_is_gone_says_so(tmp_path: Path) -> None:
     with pytest.raises((IndexUnavailable, IndexDamaged)):
         reader.candidates(["alpha"], vector(1))
     with pytest.raises(IndexDamaged):
-        writer.candidates(["unseen"], vector(1))
         writer.compact()
 
 
@@ -339,6 +338,12 @@ def filled(folder: Path) -> None:
     store.close()
 
 
+def used(folder: Path) -> None:
+    store = Store.open(folder, "static", DIMENSION, is_writer=True)
+    store.candidates(["alpha"], vector(1))
+    store.compact()
+
+
 @pytest.mark.parametrize("part", ["_versions", "data", "_indices"])
 def test_a_damaged_table_is_one_error(tmp_path: Path, part: str) -> None:
     filled(tmp_path)
@@ -346,9 +351,7 @@ def test_a_damaged_table_is_one_error(tmp_path: Path, part: str) -> None:
         if file.is_file():
             file.write_bytes(b"")
     with pytest.raises(IndexDamaged, match="damaged"):
-        store = Store.open(tmp_path, "static", DIMENSION, is_writer=True)
-        store.candidates(["alpha"], vector(1))
-        store.compact()
+        used(tmp_path)
     erase(tmp_path)
     filled(tmp_path)
 
@@ -480,3 +483,13 @@ def test_lancedb_says_nothing_and_brings_no_http_client(tmp_path: Path) -> None:
         [sys.executable, "-c", QUIET, str(tmp_path)], capture_output=True, check=False, text=True, timeout=120
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_rest_after_a_compaction_drops_what_it_superseded(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.replace([row(f"{n}.py", seed=n) for n in range(50)])
+    store.compact()
+    assert store._has_old_versions
+    store.compact()
+    assert not store._has_old_versions

@@ -121,9 +121,8 @@ def faults(doing: str) -> Generator[None]:
 
 def _first_of(error: BaseException) -> BaseException:
     """What happened first of what happened side by side."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+    inside: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    return _first_of(inside[0]) if inside else error
 
 
 def fault_of(error: BaseException, doing: str) -> IndexFault:

@@ -6,9 +6,10 @@ does (stable row ids), so that what one question found the next can read, whatev
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
+from msgspec import convert
 
 from naestro.index.indexes import NOTHING_COVERED, Coverage
 from naestro.index.schema import sayable
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import lancedb
     import numpy as np
     import pyarrow as pa
+
+_T = TypeVar("_T")
 
 PROBES: Final = 16
 """Partitions of the vectors' index that are looked at: all of them up to 130,000 chunks (`indexes`)."""
@@ -66,13 +69,13 @@ async def search(table: "lancedb.AsyncTable", asked: Asked) -> Read:
     async with anyio.create_task_group() as both:
         both.start_soon(by_words)
         both.start_soon(by_vector)
-    found = await _take(table, sorted({*scores, *nearest}), "record")
+    found = await _take(table, sorted({*scores, *nearest}), "record", bytes)
     return Read([*found], [*found.values()], [scores.get(key, 0.0) for key in found])
 
 
 async def texts(table: "lancedb.AsyncTable", ids: Sequence[int]) -> dict[int, str]:
     """The lines of the rows `ids` that are still there."""
-    return await _take(table, ids, "text")
+    return await _take(table, ids, "text", str)
 
 
 async def rows_of(table: "lancedb.AsyncTable", paths: Collection[str], columns: list[str]) -> "pa.Table":
@@ -99,7 +102,7 @@ async def _by_words(table: "lancedb.AsyncTable", asked: Asked) -> dict[int, floa
     query = table.query().nearest_to_text(MatchQuery(terms, "prepared")).select(["_score"]).with_row_id()
     query = query.limit(asked.limit + asked.margin())
     found = await (query.fast_search() if asked.coverage.words else query).to_arrow()
-    return dict(zip(found["_rowid"].to_pylist(), found["_score"].to_pylist(), strict=True))
+    return _column(found, "_score", float)
 
 
 async def _nearest(table: "lancedb.AsyncTable", asked: Asked) -> list[int]:
@@ -108,11 +111,20 @@ async def _nearest(table: "lancedb.AsyncTable", asked: Asked) -> list[int]:
     query = table.query().nearest_to(asked.vector).distance_type("dot").nprobes(PROBES)
     query = query.select(["_distance"]).with_row_id().limit((asked.limit + asked.margin()) // 2)
     found = await (query.fast_search() if asked.coverage.vectors else query).to_arrow()
-    return found["_rowid"].to_pylist()
+    return [*_column(found, "_distance", float)]
 
 
-async def _take(table: "lancedb.AsyncTable", ids: Sequence[int], column: str) -> dict[int, object]:
+async def _take(
+    table: "lancedb.AsyncTable", ids: Sequence[int], column: str, kind: type[_T]
+) -> dict[int, _T]:
     if not ids:
         return {}
     found = await table.take_row_ids([*ids]).select([column]).with_row_id().to_arrow()
-    return dict(zip(found["_rowid"].to_pylist(), found[column].to_pylist(), strict=True))
+    return _column(found, column, kind)
+
+
+def _column(found: "pa.Table", name: str, kind: type[_T]) -> dict[int, _T]:
+    """A column by the numbers of its rows; raises ValueError where it holds anything but `kind`."""
+    return convert(
+        dict(zip(found["_rowid"].to_pylist(), found[name].to_pylist(), strict=True)), dict[int, kind]
+    )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+from msgspec import convert
 from msgspec.structs import replace
 
 from naestro.index import record
@@ -172,7 +173,5 @@ def names_of(column: str) -> list[str]:
 
 def chunks_of_table(table: "pa.Table") -> list[Chunk]:
     """The chunks that a `table` of `CHUNK_COLUMNS` holds, in the order of their lines."""
-    rows = sorted(
-        table.select(CHUNK_COLUMNS).to_pylist(), key=lambda row: (row["path"], row["start"], row["end"])
-    )
-    return [Chunk(**{**row, "names": names_of(row["names"])}) for row in rows]
+    rows = [{**row, "names": names_of(str(row["names"]))} for row in table.to_pylist()]
+    return sorted(convert(rows, list[Chunk]), key=lambda chunk: (chunk.path, chunk.start, chunk.end))

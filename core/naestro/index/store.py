@@ -74,6 +74,7 @@ class Store:
         self._retired = Recent()
         self._coverage = Coverage()
         self._updates = 0
+        self._has_old_versions = False
         self._compacted = float("-inf")
         self._tally = Tally(folder, is_writer=is_writer)
         self._table = self._ask(self._opened, "Opening the index")
@@ -95,9 +96,10 @@ class Store:
     @property
     def needs_compaction(self) -> bool:
         """Whether enough was written since the last `compact` to make searches slower or the folder larger."""
-        is_due = not self._coverage.words or len(self._recent) >= _ROWS_UNTIL_COMPACTION
+        is_slow = not self._coverage.words or len(self._recent) >= _ROWS_UNTIL_COMPACTION
+        is_large = self._has_old_versions or self._updates >= _UPDATES_UNTIL_COMPACTION
         is_rested = time.monotonic() - self._compacted > _REST_S
-        return self.is_writer and is_rested and (is_due or self._updates >= _UPDATES_UNTIL_COMPACTION)
+        return self.is_writer and is_rested and (is_slow or is_large)
 
     @property
     def count(self) -> int:
@@ -174,19 +176,18 @@ class Store:
 
     def compact(self) -> None:
         """Take new rows into the indexes, join small files, drop old versions, renew the counts; takes seconds."""
-        has_vectors = bool(self.pins.dimension)
         with self._writing:
-            coverage = self._ask(
-                lambda: indexes.renew(self._table, has_vectors=has_vectors, kept_s=_KEPT_VERSION_S),
-                "Compacting the index",
-            )
+            is_changed = self._updates > 0 or not self._coverage.words
+            coverage = self._ask(self._renewed, "Compacting the index")
             with self._looking:
                 self._retired, self._recent = self._recent, Recent()
                 self._coverage = coverage
-            self._updates = 0
-            self._compacted = time.monotonic()
             with lance.faults("Compacting the index"):
                 self._tally.renew(self.count, self._prepared)
+            # What this compaction has superseded is too young to be dropped by it.
+            self._has_old_versions = is_changed
+            self._updates = 0
+            self._compacted = time.monotonic()
             lance.give_back_memory()
 
     def close(self) -> None:
@@ -209,6 +210,10 @@ class Store:
         await indexes.begin(table)
         self._coverage = await indexes.coverage(table)
         return table
+
+    async def _renewed(self) -> Coverage:
+        has_vectors = bool(self.pins.dimension)
+        return await indexes.renew(self._table, has_vectors=has_vectors, kept_s=_KEPT_VERSION_S)
 
     def _tabled(self, rows: Sequence[Row]) -> "tuple[Sequence[Row], pa.Table]":
         """`rows` as a table, and as they are in it."""
@@ -246,7 +251,7 @@ class Store:
         async def read() -> "pa.Table":
             return await self._table.query().select(["prepared"]).to_arrow()
 
-        yield from lance.call(read)["prepared"].to_pylist()
+        yield from map(str, lance.call(read)["prepared"].to_pylist())
 
     def _retried(self, ask: Callable[["lancedb.AsyncTable"], Awaitable[_T]], doing: str) -> _T:
         """What `ask` gives; a reader whose table the writer has compacted or made anew opens it once more."""

@@ -1,0 +1,4 @@
+"""What Naestro uses of `lancedb.query`."""
+
+class MatchQuery:
+    def __init__(self, query: str, column: str) -> None: ...
