@@ -16,13 +16,9 @@ from naestro.index.embed_light import light_embedder, opened_cache
 from naestro.index.taking import Taker, Task
 from naestro.index.workers import Setup, receive, send
 
-NICENESS = 5
-"""An index run gives way to the person's own programs."""
-
 
 def main() -> None:
     """Serve the parent until it goes."""
-    os.nice(NICENESS)
     # What a library prints must not get between the frames.
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
