@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 
 COMPACT_CHUNKS = 2_000
 """A run that wrote so many chunks is folded into the table's indexes at once: searches would be slow until then."""
+FIRST_RUN = "The first index of this workspace is being made."
+"""Until it is complete the files as they are answer better than the part of them that is in it."""
 STOPPED = "It was stopped; the next run goes on from there."
 UNSEEN_SHOWN = 20
 """Files that a search names one by one because it has not seen them yet."""
@@ -180,8 +182,8 @@ class WorkspaceIndex:
         """
         detail = ""
         try:
-            if not self.manifest.counts().files and not self._running.locked():
-                raise IndexUnavailable(NOT_YET)
+            if not self.manifest.fact("updated"):
+                raise IndexUnavailable(FIRST_RUN if self._running.locked() else NOT_YET)
             found = self._search.find(self.store, question, limit, buffers)
         except (NaestroError, sqlite3.Error) as error:
             found = _by_words(self.workspace, question, limit)
