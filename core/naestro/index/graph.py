@@ -184,21 +184,28 @@ class _Modules:
         for position, file in enumerate(files):
             parts = _module_parts(file.path)
             self._by_last.setdefault(parts[-1], []).append((parts, position))
+        self._known: dict[tuple[str, str], int | None] = {}
 
     def imported_by(self, file: FileNames) -> set[int]:
         """Positions of the files that `file` imports, where that is plain."""
-        here = _module_parts(file.path)
-        wanted = (self._meant(one.module, here) for one in file.imports)
-        return {position for position in wanted if position is not None}
+        folder = file.path.rpartition("/")[0]
+        found: set[int] = set()
+        for module in {one.module for one in file.imports}:
+            key = (module, folder)
+            if key not in self._known:
+                self._known[key] = self._meant(module, [*filter(None, folder.split("/"))])
+            position = self._known[key]
+            if position is not None:
+                found.add(position)
+        return found
 
     def _meant(self, module: str, here: Sequence[str]) -> int | None:
+        """The file that `module` means in the folder `here`, given by its parts."""
         parts = [part for part in _PARTS.split(module) if part]
         while parts:
             ending = [pair for pair in self._by_last.get(parts[-1], ()) if pair[0][-len(parts) :] == parts]
             if len(parts) == 1:  # `re` is the language's own, unless it lies beside, or at the top
-                ending = [
-                    pair for pair in ending if pair[0][:-1] == list(here[:-1]) or len(pair[0]) <= TOP_PARTS
-                ]
+                ending = [pair for pair in ending if pair[0][:-1] == here or len(pair[0]) <= TOP_PARTS]
             if ending:
                 return min(ending, key=lambda pair: (-_in_common(pair[0], here), len(pair[0]), pair[1]))[1]
             parts.pop()  # the last part may be a name in the module, or the ending of a file
