@@ -1,0 +1,65 @@
+"""The sample of the retrieval benchmark that `make bench` runs, as rows."""
+
+import sys
+import time
+
+from bench.retrieval.metrics import NAMES, interval, means
+from bench.retrieval.running import HISTORIES, Asked, histories, run
+from bench.retrieval.sources import SOURCES
+from bench.retrieval.tables import SHIPPED, joined
+from bench.row import Row
+
+SAMPLE = ("tornado", "fastify", "sqlalchemy", "celery", "scikit-learn")
+"""Of the half that is reported, from small to large."""
+CASES = 40
+"""Of each source and set."""
+SECONDS = 200
+"""After which no further source is begun."""
+PEERS = ("semble", "plain BM25", "full text alone", "vectors alone")
+SHOWN = ("file recall", "file NDCG", "span recall", "span NDCG")
+
+
+def rows() -> list[Row]:
+    """Both sets; a row says what was not run."""
+    found: list[Asked] = []
+    began = time.monotonic()
+    for source in (one for name in SAMPLE for one in SOURCES if one.name == name):
+        if time.monotonic() - began > SECONDS:
+            print(f"{source.name} is left out: {SECONDS} s have passed", file=sys.stderr)
+            continue
+        found += run([source], limit=CASES, with_ablations=False)
+    if not histories():
+        print(
+            f"retrieval: the commits were not run: {HISTORIES} names no folder with clones", file=sys.stderr
+        )
+    return [row for kind in dict.fromkeys(one.kind for one in found) for row in _of(found, kind)]
+
+
+def _of(found: list[Asked], kind: str) -> list[Row]:
+    shipped = joined(found, kind, SHIPPED)
+    lines: list[Row] = []
+    for contender in (SHIPPED, *PEERS):
+        own = joined(found, kind, contender)
+        if len(own) != len(shipped):
+            continue
+        figures = list(zip(NAMES, means(own), *interval(shipped, own), strict=True))
+        for name, value, gain, low, high in figures:
+            if name not in SHOWN:
+                continue
+            if contender == SHIPPED:
+                lines.append(_row(f"{kind}, {name}", float(value), len(own)))
+            else:
+                bounds = (float(low), float(high))
+                lines.append(_gain(f"{kind}, {name}, more than {contender}", float(gain), bounds, len(own)))
+    return lines
+
+
+def _row(name: str, value: float, cases: int) -> Row:
+    against = "the shipped search, on questions of other people"
+    return Row(f"retrieval: {name}", value, "", "", None, (value, value), cases, against)
+
+
+def _gain(name: str, gain: float, bounds: tuple[float, float], cases: int) -> Row:
+    """A paired difference; its spread is where 95 % of bootstrap resamples lie, and the goal is that it holds no 0."""
+    against = "the same cases; the spread is the bootstrap interval of the paired difference"
+    return Row(f"retrieval: {name}", gain, "", "> 0, interval too", bounds[0] > 0, bounds, cases, against)
