@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SIGNATURE_CHARS_MAX = 240
 """A signature is one line of an outline; longer ones are cut."""
+QUALIFIED_NAMES_MAX = 20
+"""The innermost names of a qualified one; nobody nests deeper by hand."""
 CONTAINERS = frozenset(
     "class interface trait struct enum object protocol extension impl module namespace record union actor scope "
     "package mixin section table".split()
@@ -29,7 +31,8 @@ _BEFORE = re.compile(r"[\w\s@<>,.:?*&\[\]]*$")
 """What may stand on a line before a definition so that its signature begins there."""
 _SEPARATOR = re.compile(r"::|\\")
 _SPACE = re.compile(r"\s+")
-_BODY = re.compile(rb"\s*(?:[{=(]|=>)\s*$")
+_OPENINGS = (b"=>", b"{", b"=", b"(")
+"""What opens a body and is no part of a signature."""
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +58,7 @@ class Spot:
         """The name with the names that it lies in."""
         parts = [self._said, self.owner] if self.owner else [self._said]
         at = self.parent
-        while at is not None:
+        while at is not None and len(parts) < QUALIFIED_NAMES_MAX:
             if at.kind != "type":  # `typedef struct item {…} Item` names the struct, it does not hold it
                 parts.append(at._said)
             at = at.parent
@@ -188,7 +191,9 @@ def signature(spot: Spot, data: bytes, first: int) -> str:
     line = data.rfind(b"\n", 0, start) + 1
     if _BEFORE.match(data[line:start].decode("utf-8", "replace")):
         start = line
-    text = _BODY.sub(b"", data[start : _opening_end(spot, start, data)])
+    text = data[start : _opening_end(spot, start, data)].rstrip()
+    for opening in _OPENINGS:
+        text = text.removesuffix(opening)
     said = text[: 4 * SIGNATURE_CHARS_MAX].decode("utf-8", "replace")
     return " ".join(said.split())[:SIGNATURE_CHARS_MAX].rstrip(";, ")
 

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from tree_sitter import Language, Node, Parser, Query
 
 PARSE_S_MAX = 2.0
-"""Seconds for one tree. A file of 1 MB takes 0.3 s; only one that no person wrote takes longer than this."""
+"""Seconds of this thread's processor time for one tree. A file of 1 MB takes 0.3 s; what takes longer than this, no
+person wrote: some grammars need the square of its length for a file of nothing but open brackets."""
 PARSED_BYTES_MAX = 4 * 1024 * 1024
 """Files above are cut by paragraphs: their tree would take some hundred times their size."""
-_UNTIMED_BYTES_MAX = 48 * 1024
-"""Files that even at worst are done in a second; asking for the time costs a tenth."""
+_TOKENS_MAX = 1500
+"""Tokens without a name under one node (`[[[[`, `,,,,`): a query's time grows with the square of their number."""
+_WILD_BYTES_MIN = 8 * 1024
+"""Files below are queried in a fifth of a second even if they are nothing but such tokens."""
 MATCHES_MAX = 65_536
 """Matches that a query may have begun at one time; the oldest are given up then."""
 IMPORTING_WORDS = frozenset("source . require require_relative load import use alias library src".split())
@@ -122,24 +125,38 @@ def grammar(name: str) -> Grammar | None:
 
 
 def root_of(known: Grammar, data: bytes) -> "Node | None":
-    """The root of the tree of `data` (UTF-8); None when it is too large or takes longer than PARSE_S_MAX.
+    """The root of the tree of `data` (UTF-8); None where it is too large, takes longer than PARSE_S_MAX, or is wild.
 
     The nodes know no text (`Node.text` must not be asked for): cut it from `data` by their bytes.
     """
     if len(data) > PARSED_BYTES_MAX:
         return None
-    if len(data) <= _UNTIMED_BYTES_MAX:
-        return _parser(known).parse(data).root_node
+    root = _timed_root(known, data)
+    return None if root is None or (len(data) > _WILD_BYTES_MIN and _is_wild(root)) else root
+
+
+def _timed_root(known: Grammar, data: bytes) -> "Node | None":
     view = memoryview(data)
-    deadline = time.monotonic() + PARSE_S_MAX
+    deadline = time.thread_time() + PARSE_S_MAX
     try:
         tree = _parser(known).parse(
-            lambda offset, _: view[offset:], progress_callback=lambda _at, _bad: time.monotonic() > deadline
+            lambda offset, _: view[offset:], progress_callback=lambda _at, _bad: time.thread_time() > deadline
         )
     except ValueError:  # what the binding says when the callback stopped it
         _parsers().pop(known.name, None)
         return None
     return tree.root_node
+
+
+def _is_wild(root: "Node") -> bool:
+    """Whether somewhere lie so many tokens side by side that a query would take minutes."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.child_count - node.named_child_count > _TOKENS_MAX:
+            return True
+        waiting += [child for child in node.children if child.end_byte - child.start_byte > _TOKENS_MAX]
+    return False
 
 
 def _parsers() -> dict[str, "Parser"]:
