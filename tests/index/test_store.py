@@ -327,8 +327,8 @@ def test_a_reader_whose_index_is_gone_says_so(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "chunks.lance")
     with pytest.raises((IndexUnavailable, IndexDamaged)):
         reader.candidates(["alpha"], vector(1))
-    with pytest.raises(IndexDamaged):
-        writer.compact()
+    reader.close()
+    writer.close()
 
 
 def filled(folder: Path) -> None:
@@ -415,6 +415,22 @@ def test_a_failed_write_is_not_found(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_write_that_breaks_off_is_not_found(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, "static", DIMENSION, is_writer=True)
+    store.replace([row("a.py", 1, "alpha")])
+    data = tmp_path / "chunks.lance" / "data"
+    data.rename(tmp_path / "kept")
+    data.write_text("no folder")
+    with pytest.raises((IndexDamaged, IndexUnavailable), match="Writing the index failed"):
+        store.replace([row("b.py", 1, "alpha")])
+    data.unlink()
+    (tmp_path / "kept").rename(data)
+    assert places(store.candidates(["alpha"], vector(1))) == {("a.py", 1)}
+    store.replace([row("b.py", 1, "alpha")])
+    assert places(store.candidates(["alpha"], vector(1))) == {("a.py", 1), ("b.py", 1)}
+    store.close()
+
+
 def test_many_threads_search_while_one_writes(store: Store) -> None:
     store.replace([row(f"{n}.py", seed=n) for n in range(100)])
     failures: list[BaseException] = []
@@ -493,3 +509,7 @@ def test_a_rest_after_a_compaction_drops_what_it_superseded(
     assert store._has_old_versions
     store.compact()
     assert not store._has_old_versions
+
+
+def test_a_file_that_goes_while_the_folder_is_measured_counts_nothing(tmp_path: Path) -> None:
+    assert store_module._size_of(tmp_path / "none") == 0

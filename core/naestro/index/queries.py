@@ -101,8 +101,8 @@ async def _by_words(table: "lancedb.AsyncTable", asked: Asked) -> dict[int, floa
         return {}
     query = table.query().nearest_to_text(MatchQuery(terms, "prepared")).select(["_score"]).with_row_id()
     query = query.limit(asked.limit + asked.margin())
-    found = await (query.fast_search() if asked.coverage.words else query).to_arrow()
-    return _column(found, "_score", float)
+    query = query.fast_search() if asked.coverage.words else query
+    return _column(await query.to_arrow(), "_score", float)
 
 
 async def _nearest(table: "lancedb.AsyncTable", asked: Asked) -> list[int]:
@@ -110,8 +110,8 @@ async def _nearest(table: "lancedb.AsyncTable", asked: Asked) -> list[int]:
         return []
     query = table.query().nearest_to(asked.vector).distance_type("dot").nprobes(PROBES)
     query = query.select(["_distance"]).with_row_id().limit((asked.limit + asked.margin()) // 2)
-    found = await (query.fast_search() if asked.coverage.vectors else query).to_arrow()
-    return [*_column(found, "_distance", float)]
+    query = query.fast_search() if asked.coverage.vectors else query
+    return [*_column(await query.to_arrow(), "_distance", float)]
 
 
 async def _take(
@@ -119,8 +119,8 @@ async def _take(
 ) -> dict[int, _T]:
     if not ids:
         return {}
-    found = await table.take_row_ids([*ids]).select([column]).with_row_id().to_arrow()
-    return _column(found, column, kind)
+    query = table.take_row_ids([*ids]).select([column]).with_row_id()
+    return _column(await query.to_arrow(), column, kind)
 
 
 def _column(found: "pa.Table", name: str, kind: type[_T]) -> dict[int, _T]:

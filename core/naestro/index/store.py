@@ -269,7 +269,8 @@ class Store:
 
 
 def _size_of(file: Path) -> int:
+    """0 where the file went while the folder was listed."""
     try:
-        return file.lstat().st_size if file.is_file() else 0
+        return file.lstat().st_size
     except OSError:
         return 0
