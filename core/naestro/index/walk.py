@@ -95,6 +95,7 @@ class Walk:
     """One walk; to be iterated once. What it met besides files stands in its fields afterwards."""
 
     workspace: Workspace
+    files_max: int = FILES_MAX
     ignores: Ignores = field(init=False)
     folders: list[str] = field(default_factory=list[str])
     """Each folder that was listed, the root (empty) first."""
@@ -103,7 +104,7 @@ class Walk:
     unnameable: int = 0
     """Names that cannot be written in one line of UTF-8, which nothing here reads."""
     is_cut: bool = False
-    """Whether there are more than FILES_MAX files."""
+    """Whether there are more than `files_max` files."""
 
     def __post_init__(self) -> None:
         """Read the rules as they are now."""
@@ -112,7 +113,7 @@ class Walk:
     def __iter__(self) -> Iterator[Seen]:
         """Each file that may be asked for, folder by folder."""
         for count, seen in enumerate(self._folder("")):
-            if count >= FILES_MAX:
+            if count >= self.files_max:
                 self.is_cut = True
                 return
             yield seen
