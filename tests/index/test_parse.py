@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from naestro.index.grammar import PARSED_BYTES_MAX, grammar
 from naestro.index.languages import language_of
 from naestro.index.parse import LINE_CHARS_MAX, parse_file, text_of
@@ -107,7 +108,9 @@ def test_the_chunks_of_a_sample_hold_its_lines_once(name: str) -> None:
         ("page.html", "getElementById", [7]),
     ],
 )
-def test_uses_are_told_with_their_lines_and_definitions_are_none(name: str, used: str, lines: list[int]) -> None:
+def test_uses_are_told_with_their_lines_and_definitions_are_none(
+    name: str, used: str, lines: list[int]
+) -> None:
     assert parsed(name).references[used] == lines
 
 
@@ -143,7 +146,11 @@ def test_prose_and_data_use_no_names(name: str) -> None:
 @pytest.mark.parametrize(
     ("path", "text", "found"),
     [
-        ("a.ex", "defmodule A.B do\n  def f(x), do: g(h(x))\n  defp k(x) when x > 1, do: x\nend\n", "A.B A.B.f A.B.k"),
+        (
+            "a.ex",
+            "defmodule A.B do\n  def f(x), do: g(h(x))\n  defp k(x) when x > 1, do: x\nend\n",
+            "A.B A.B.f A.B.k",
+        ),
         ("a.lua", 'local m = require("b")\nfunction M.f(x)\nend\n', "m M.f"),
         ("a.dart", "class A {\n int m() {\n  int n() {\n  }\n }\n}\nvoid f() {\n}\n", "A A.m A.m.n f"),
         ("a.clj", "(ns a.b)\n(defn f [x] (g x))\n", "a.b f"),
@@ -290,7 +297,22 @@ def test_a_chunk_keeps_the_beginning_of_an_endless_line() -> None:
 
 
 LANGUAGES = ["py", "js", "tsx", "rs", "go", "java", "kt", "c", "cpp", "cs", "rb", "php", "swift", "scala"]
-LANGUAGES += ["sh", "sql", "html", "css", "md", "rst", "txt", "json", "yaml", "toml", "ex", "vue", "dart", "xyz"]
+LANGUAGES += [
+    "sh",
+    "sql",
+    "html",
+    "css",
+    "md",
+    "rst",
+    "txt",
+    "json",
+    "yaml",
+    "toml",
+    "ex",
+    "vue",
+    "dart",
+    "xyz",
+]
 
 
 @given(st.sampled_from(LANGUAGES), st.one_of(st.binary(max_size=300), st.text(max_size=300)))
@@ -302,8 +324,32 @@ def test_any_bytes_are_taken_apart(ending: str, data: bytes | str) -> None:
     check_covering(parse_file(f"a.{ending}", data), data)
 
 
-WORDS = ["class A:", "def f(x):", "    def g(self):", "{", "}", "function f() {", "# t", "", "  x = 1", '"', "=="]
-WORDS += ["type A struct {", "fn f() {", "(", ")", "'''", "<div id='a'>", "a: 1", "[t]", "x" * 900, "/*", "*/"]
+WORDS = [
+    "class A:",
+    "def f(x):",
+    "    def g(self):",
+    "{",
+    "}",
+    "function f() {",
+    "# t",
+    "",
+    "  x = 1",
+    '"',
+    "==",
+]
+WORDS += [
+    "type A struct {",
+    "fn f() {",
+    "(",
+    ")",
+    "'''",
+    "<div id='a'>",
+    "a: 1",
+    "[t]",
+    "x" * 900,
+    "/*",
+    "*/",
+]
 
 
 @given(st.sampled_from(LANGUAGES), st.lists(st.sampled_from(WORDS), max_size=40))

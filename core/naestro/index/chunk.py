@@ -117,9 +117,9 @@ class Cutter:
         return self._cut(Piece(*rows, kind, inside.qualified, scope, inside.qualified), inside.node)
 
     def _definition(self, first: int, last: int, spot: Spot) -> list[Piece]:
-        if spot.kind in CONTAINERS and spot.children and self.lines.size(first, last) > CHUNK_CHARS_MAX:
-            if _depth(spot) < DEPTH_MAX:
-                return self._scope(first, last, spot.children, spot)
+        is_long = self.lines.size(first, last) > CHUNK_CHARS_MAX
+        if is_long and spot.kind in CONTAINERS and spot.children and _depth(spot) < DEPTH_MAX:
+            return self._scope(first, last, spot.children, spot)
         within = spot.parent.qualified if spot.parent else ""
         piece = Piece(first, last, spot.kind, spot.qualified, self._scopes(spot.parent), within)
         return self._cut(piece, spot.node)

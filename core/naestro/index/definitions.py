@@ -1,8 +1,9 @@
 """The definitions of a file, nested as they are written, from what a language's query captured.
 
 A query names a `definition.<kind>` and, in it, its `name`; `owner` is a type written before the name, as in Go's
-methods; `scope` is a definition's like that defines nothing itself, as Rust's `impl`. Between `grammar`, whose nodes
-these are, and `chunk`, which knows rows only. A `tail` is the body of the definition before it, where a grammar does not count it to it. Rows count from 0 here.
+methods; `scope` is like a definition but defines nothing itself, as Rust's `impl`; a `tail` is the body of the
+definition before it, where a grammar does not count it to it. Between `grammar`, whose nodes these are, and `chunk`,
+which knows rows only. Rows count from 0 here.
 """
 
 import re
@@ -20,8 +21,27 @@ SIGNATURE_CHARS_MAX = 240
 QUALIFIED_NAMES_MAX = 20
 """The innermost names of a qualified one; nobody nests deeper by hand."""
 CONTAINERS = frozenset(
-    "class interface trait struct enum object protocol extension impl module namespace record union actor scope "
-    "package mixin section table".split()
+    [
+        "class",
+        "interface",
+        "trait",
+        "struct",
+        "enum",
+        "object",
+        "protocol",
+        "extension",
+        "impl",
+        "module",
+        "namespace",
+        "record",
+        "union",
+        "actor",
+        "scope",
+        "package",
+        "mixin",
+        "section",
+        "table",
+    ]
 )
 """Kinds whose members are found on their own."""
 _TYPES = CONTAINERS - {"module", "namespace", "package", "section", "table"}

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -27,21 +27,72 @@ _WILD_BYTES_MIN = 8 * 1024
 """Files below are queried in a fifth of a second even if they are nothing but such tokens."""
 MATCHES_MAX = 65_536
 """Matches that a query may have begun at one time; the oldest are given up then."""
-IMPORTING_WORDS = frozenset("source . require require_relative load import use alias library src".split())
+IMPORTING_WORDS = frozenset(
+    ["source", ".", "require", "require_relative", "load", "import", "use", "alias", "library", "src"]
+)
 """Calls and attributes of which the first argument is a module."""
 DEFINING_WORDS = frozenset(
-    "id def defp defmacro defmacrop defmodule defprotocol defimpl defguard defn defn- defmulti defmethod ns "
-    "defrecord deftype".split()
+    [
+        "id",
+        "def",
+        "defp",
+        "defmacro",
+        "defmacrop",
+        "defmodule",
+        "defprotocol",
+        "defimpl",
+        "defguard",
+        "defn",
+        "defn-",
+        "defmulti",
+        "defmethod",
+        "ns",
+        "defrecord",
+        "deftype",
+    ]
 )
 """Calls and attributes of which the first argument is a name that is defined."""
 _DECIDING_BYTES_MAX = 3
 """Bytes between such a word and what it decides about: a bracket, an equals sign, a quote."""
 _SOFT_WORDS = frozenset(
-    "type match print exec get set async await record value field union module namespace declare abstract override "
-    "readonly require target data init open operator object companion by constructor file property receiver param "
-    "out of".split()
+    [
+        "type",
+        "match",
+        "print",
+        "exec",
+        "get",
+        "set",
+        "async",
+        "await",
+        "record",
+        "value",
+        "field",
+        "union",
+        "module",
+        "namespace",
+        "declare",
+        "abstract",
+        "override",
+        "readonly",
+        "require",
+        "target",
+        "data",
+        "init",
+        "open",
+        "operator",
+        "object",
+        "companion",
+        "by",
+        "constructor",
+        "file",
+        "property",
+        "receiver",
+        "param",
+        "out",
+        "of",
+    ]
 )
-_SOFT_IN_SCRIPTS = frozenset("from as static global".split())
+_SOFT_IN_SCRIPTS = frozenset(["from", "as", "static", "global"])
 """Words that a grammar takes as its own in some places and that are names in others: the tree tells which."""
 _SCRIPTS = frozenset({"javascript", "typescript", "tsx"})
 _QUERIES_OF = {"cpp": "c", "objc": "c", "tsx": "typescript", "jsonc": "json"}
@@ -52,7 +103,16 @@ _GRAMMAR_OF = {"starlark": "python"}
 
 _log = logging.getLogger(__name__)
 _load = threading.Lock()
-_local = threading.local()
+
+
+class _Local(threading.local):
+    """What each thread has for itself."""
+
+    def __init__(self) -> None:
+        self.parsers: dict[str, Parser] = {}
+
+
+_local = _Local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +127,14 @@ class Grammar:
     """What the language keeps to itself: `if`, `class`."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def _grammar(name: str) -> Grammar | None:
-    from semble_grammars import GrammarLoadError, LanguageNotFoundError, UnsupportedPlatformError, get_language
-    from tree_sitter import Query
+    from semble_grammars import (
+        GrammarLoadError,
+        LanguageNotFoundError,
+        UnsupportedPlatformError,
+        get_language,
+    )
 
     try:
         language = get_language(_GRAMMAR_OF.get(name, name))
@@ -82,8 +146,21 @@ def _grammar(name: str) -> Grammar | None:
     words = _words(language)
     source = _query_text(name)
     soft = words & (_SOFT_WORDS | _SOFT_IN_SCRIPTS if name in _SCRIPTS else _SOFT_WORDS)
-    query = Query(language, source + _hiding(name, language, soft)) if source else None
+    query = query_of(name, language, source + _hiding(name, language, soft)) if source else None
     return Grammar(name, language, query, words - soft)
+
+
+def query_of(name: str, language: "Language", source: str) -> "Query | None":
+    """The query that `source` says; None, with a warning, where a grammar has changed so that it says none."""
+    from tree_sitter import Query, QueryError
+
+    try:
+        return Query(language, source)
+    except QueryError as error:
+        _log.warning(
+            "The query of %s does not fit its grammar: %s. Its files are cut without names.", name, error
+        )
+        return None
 
 
 def _hiding(name: str, language: "Language", words: Iterable[str]) -> str:
@@ -161,8 +238,6 @@ def _is_wild(root: "Node") -> bool:
 
 def _parsers() -> dict[str, "Parser"]:
     """The parsers of this thread: one of them must not be used by two at once."""
-    if not hasattr(_local, "parsers"):
-        _local.parsers = {}
     return _local.parsers
 
 
@@ -193,7 +268,9 @@ def captures(known: Grammar, root: "Node", data: bytes) -> dict[str, list["Node"
 
 def _decided(found: dict[str, list["Node"]], data: bytes) -> dict[str, list["Node"]]:
     """The captures without those that no deciding word stands before."""
-    by = [(node, data[node.start_byte : node.end_byte].decode("utf-8", "replace")) for node in found.pop("by")]
+    by = [
+        (node, data[node.start_byte : node.end_byte].decode("utf-8", "replace")) for node in found.pop("by")
+    ]
     kept: dict[str, list[Node]] = {}
     for capture, nodes in found.items():
         sure = capture.removesuffix(".maybe")
@@ -202,7 +279,9 @@ def _decided(found: dict[str, list["Node"]], data: bytes) -> dict[str, list["Nod
             continue
         is_import = sure == "import"
         words = [node for node, word in by if word in (IMPORTING_WORDS if is_import else DEFINING_WORDS)]
-        near = _near({word.start_byte if "." in sure else word.end_byte for word in words}, is_before="." in sure)
+        near = _near(
+            {word.start_byte if "." in sure else word.end_byte for word in words}, is_before="." in sure
+        )
         kept.setdefault(sure, []).extend(node for node in nodes if node.start_byte in near)
     return kept
 

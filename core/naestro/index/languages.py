@@ -134,7 +134,9 @@ _STARTERS = {
 _SHEBANG = re.compile(rb"#!\s*(?:\S*/)?(?:env\s+(?:-\S+\s+|\w+=\S*\s+)*)?(?:\S*/)?([A-Za-z]+)")
 _HEAD_BYTES_MAX = 4096
 """How much of a file's beginning is looked at."""
-_CPP = re.compile(rb"^\s*(?:class\s+\w+|namespace\b|template\s*<|using\s+\w|(?:public|private|protected)\s*:)", re.M)
+_CPP = re.compile(
+    rb"^\s*(?:class\s+\w+|namespace\b|template\s*<|using\s+\w|(?:public|private|protected)\s*:)", re.M
+)
 _OBJC = re.compile(rb"^\s*(?:@interface|@implementation|@protocol|@import|#import)\b", re.M)
 
 

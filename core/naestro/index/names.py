@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 NAME_CHARS_MAX = 120
 """Longer words are data."""
-_NOT_NAMES = frozenset("self this super void true false null nil None True False _".split())
+_NOT_NAMES = frozenset(
+    ["self", "this", "super", "void", "true", "false", "null", "nil", "None", "True", "False", "_"]
+)
 """Words that some grammars have as names, and that stand in half of all lines."""
 _NAME = re.compile(r"\b[^\W\d]\w*")
 _UNQUOTED = re.compile(r"\b[^\W\d]\w*(?![\w'\"])")
@@ -30,7 +32,9 @@ _NAME_OF = {
 }
 
 
-def references_of(data: bytes, hidden: Iterable["Node"], words: Set[str], language: str) -> dict[str, list[int]]:
+def references_of(
+    data: bytes, hidden: Iterable["Node"], words: Set[str], language: str
+) -> dict[str, list[int]]:
     """Names with the lines where they are used, from 1, ascending, each line once."""
     found: dict[str, list[int]] = {}
     find = _NAME_OF.get(language, _NAME).findall

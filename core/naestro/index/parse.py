@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from naestro.index.chunk import CHUNK_CHARS_MAX, Cutter, Lines, Piece
-from naestro.index.definitions import Spot, all_spots, definition_of, spots_of
+from naestro.index.definitions import all_spots, definition_of, spots_of
 from naestro.index.grammar import Grammar, captures, grammar, root_of
-from naestro.index.languages import PROSE, TEXT, language_of
+from naestro.index.languages import PROSE, language_of
 from naestro.index.names import references_of
 from naestro.index.parsed import Chunk, Definition, Import, ParsedFile
 from naestro.index.prose import prose_pieces, sections_of
@@ -24,7 +24,23 @@ if TYPE_CHECKING:
 _SPACE = re.compile(r"\s+")
 LINE_CHARS_MAX = 4 * CHUNK_CHARS_MAX
 """What a chunk keeps of a line: nobody reads on."""
-NAMELESS = frozenset({"json", "jsonc", "json5", "yaml", "toml", "ini", "properties", "html", "css", "scss", "xml", "vue", "svelte"})
+NAMELESS = frozenset(
+    {
+        "json",
+        "jsonc",
+        "json5",
+        "yaml",
+        "toml",
+        "ini",
+        "properties",
+        "html",
+        "css",
+        "scss",
+        "xml",
+        "vue",
+        "svelte",
+    }
+)
 """Languages in which a word is no use of a definition: no references are collected."""
 
 

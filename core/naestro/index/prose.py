@@ -71,7 +71,9 @@ def _cut(lines: Lines, piece: Piece) -> list[Piece]:
     ]
 
 
-def _marked(lines: Sequence[str], pattern: re.Pattern[str], *, has_setext: bool) -> Iterator[tuple[int, int, str]]:
+def _marked(
+    lines: Sequence[str], pattern: re.Pattern[str], *, has_setext: bool
+) -> Iterator[tuple[int, int, str]]:
     """Row, rank and title of headings with a mark before them, those in fences left out."""
     fence = ""
     for row, line in enumerate(lines):
@@ -90,7 +92,12 @@ def _marked(lines: Sequence[str], pattern: re.Pattern[str], *, has_setext: bool)
 def _is_setext(lines: Sequence[str], row: int) -> bool:
     above = lines[row - 1]
     is_alone = row < 2 or not lines[row - 2].strip()
-    return bool(_SETEXT.match(lines[row]) and above.strip() and is_alone and not above.startswith(("#", "-", ">", "|")))
+    return bool(
+        _SETEXT.match(lines[row])
+        and above.strip()
+        and is_alone
+        and not above.startswith(("#", "-", ">", "|"))
+    )
 
 
 def _underlined(lines: Sequence[str]) -> Iterator[tuple[int, int, str]]:
@@ -99,7 +106,12 @@ def _underlined(lines: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     for row in range(1, len(lines)):
         found = _UNDERLINE.match(lines[row])
         title = lines[row - 1].strip()
-        if not found or not title or _UNDERLINE.match(lines[row - 1]) or len(lines[row].rstrip()) < len(title):
+        if (
+            not found
+            or not title
+            or _UNDERLINE.match(lines[row - 1])
+            or len(lines[row].rstrip()) < len(title)
+        ):
             continue
         over = row > 1 and lines[row - 2].rstrip() == lines[row].rstrip()
         rank = ranks.setdefault((found[1], over), len(ranks) + 1)

@@ -1,0 +1,154 @@
+"""Which language a file is written in."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from naestro.index.grammar import grammar, query_of
+from naestro.index.languages import PROSE, language_of
+from naestro.index.parse import parse_file
+
+ALL = [
+    "python",
+    "javascript",
+    "typescript",
+    "tsx",
+    "rust",
+    "go",
+    "java",
+    "kotlin",
+    "c",
+    "cpp",
+    "csharp",
+    "ruby",
+    "php",
+    "swift",
+    "scala",
+    "bash",
+    "sql",
+    "html",
+    "css",
+]
+ALL += ["json", "yaml", "toml"]
+
+
+@pytest.mark.parametrize(
+    ("path", "language"),
+    [
+        ("a/b.py", "python"),
+        ("a.PYI", "python"),
+        ("a.mjs", "javascript"),
+        ("a.jsx", "javascript"),
+        ("a.d.ts", "typescript"),
+        ("a.tsx", "tsx"),
+        ("a.rs", "rust"),
+        ("a.go", "go"),
+        ("A.java", "java"),
+        ("a.kts", "kotlin"),
+        ("a.c", "c"),
+        ("a.hpp", "cpp"),
+        ("a.cs", "csharp"),
+        ("a.rb", "ruby"),
+        ("a.php", "php"),
+        ("a.swift", "swift"),
+        ("a.scala", "scala"),
+        ("a.bash", "bash"),
+        ("a.sql", "sql"),
+        ("a.html", "html"),
+        ("a.css", "css"),
+        ("README.md", "markdown"),
+        ("a.rst", "rst"),
+        ("a.json", "json"),
+        ("tsconfig.json", "jsonc"),
+        ("a.yml", "yaml"),
+        ("Cargo.lock", "toml"),
+        (".bashrc", "bash"),
+        ("Makefile", "make"),
+        ("Makefile.in", "make"),
+        ("Dockerfile", "dockerfile"),
+        ("Dockerfile.test", "dockerfile"),
+        ("CMakeLists.txt", "cmake"),
+        ("Rakefile", "ruby"),
+        (".gitignore", "gitignore"),
+        ("LICENSE", "text"),
+        ("a.unknown", "text"),
+        ("noending", "text"),
+        ("", "text"),
+        (".", "text"),
+        ("a\nb.py", "python"),
+        ("\udcff.rs", "rust"),
+    ],
+)
+def test_names_and_endings_tell_the_language(path: str, language: str) -> None:
+    assert language_of(path) == language
+
+
+@pytest.mark.parametrize(
+    ("head", "language"),
+    [
+        (b"#!/bin/sh\n", "bash"),
+        (b"#!/usr/bin/env python3\n", "python"),
+        (b"#!/usr/bin/env -S node --harmony\n", "javascript"),
+        (b"#!/usr/bin/env A=1 ruby\n", "ruby"),
+        (b"#! /usr/local/bin/perl -w\n", "perl"),
+        (b"#!/opt/unheard-of\n", "text"),
+        (b"#!\n", "text"),
+        (b"\x00\xff", "text"),
+    ],
+)
+def test_a_program_without_an_ending_is_told_by_its_first_line(head: bytes, language: str) -> None:
+    assert language_of("bin/tool", head) == language
+
+
+@pytest.mark.parametrize(
+    ("path", "head", "language"),
+    [
+        ("a.h", b"int f(void);\n", "c"),
+        ("a.h", b"namespace a {\n", "cpp"),
+        ("a.h", b"class A\n{\n", "cpp"),
+        ("a.h", b"@interface A : B\n", "objc"),
+        ("a.m", b"#import <a.h>\n", "objc"),
+        ("a.m", b"function y = f(x)\n", "text"),
+    ],
+)
+def test_endings_of_several_languages_are_told_by_the_content(path: str, head: bytes, language: str) -> None:
+    assert language_of(path, head) == language
+
+
+@pytest.mark.parametrize("language", ALL)
+def test_every_language_of_the_promise_has_a_grammar_and_a_query(language: str) -> None:
+    known = grammar(language)
+    assert known is not None
+    assert known.query is not None
+
+
+def test_prose_needs_no_grammar() -> None:
+    assert {"markdown", "rst", "text"} <= PROSE
+
+
+def test_a_language_that_nobody_knows_has_no_grammar() -> None:
+    assert grammar("no such") is None
+
+
+def test_a_grammar_that_cannot_be_unpacked_is_none_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SEMBLE_GRAMMARS_CACHE_DIR", str(tmp_path / "file"))
+    assert grammar("typst") is None
+    assert parse_file("a.typ", "= A\n").chunks[0].text == "= A"
+    assert "No grammar for typst" in caplog.text
+
+
+def test_a_query_that_does_not_fit_is_none_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    known = grammar("python")
+    assert known is not None
+    assert query_of("python", known.language, "(no_such_node) @name") is None
+    assert "does not fit" in caplog.text
+
+
+@given(st.text(), st.binary(max_size=100))
+def test_any_name_and_content_has_a_language(path: str, head: bytes) -> None:
+    assert language_of(path, head)
