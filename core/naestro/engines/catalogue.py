@@ -85,9 +85,13 @@ class Catalogue(Value, frozen=True):
         """The names of the models that engines are made of, in order."""
         return [model.name for model in self.models]
 
+    def all(self) -> list[Model]:
+        """Every row: those that engines are made of, then those of the index."""
+        return [*self.models, *self.index_models]
+
     def find(self, name: str) -> Model:
         """The row of that name, whatever it is for; raises `ModelUnknown`."""
-        for model in [*self.models, *self.index_models]:
+        for model in self.all():
             if model.name == name:
                 return model
         raise ModelUnknown(

@@ -73,8 +73,13 @@ def path_of(name: str) -> Path:
 
 
 def installed(rows: Catalogue | None = None) -> list[str]:
-    """The names of the catalogue's models that are on this machine, in the catalogue's order."""
+    """The names of the catalogue's models that are on this machine and that engines are made of, in its order."""
     return [model.name for model in (rows or catalogue()).models if _has_size(_final(model), model)]
+
+
+def is_here(model: Model) -> bool:
+    """Whether the file of a row is on this machine."""
+    return _has_size(_final(model), model)
 
 
 def remove(name: str) -> int:

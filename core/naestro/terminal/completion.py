@@ -57,5 +57,5 @@ def _steps(run: str) -> Iterator[tuple[str, str]]:
 def _models() -> Iterator[tuple[str, str]]:
     from naestro.engines.catalogue import catalogue
 
-    for model in catalogue().models:
+    for model in catalogue().all():
         yield model.name, model.summary

@@ -18,9 +18,10 @@ MB = 1_000_000
 
 def show_models(*, as_json: bool) -> None:
     """Print the catalogue in its order."""
-    here = set(fetch.installed())
+    models = catalogue().all()
+    here = {model.name for model in models if fetch.is_here(model)}
     if as_json:
-        for model in catalogue().models:
+        for model in models:
             print_json({**_facts(model), "is_installed": model.name in here})
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -28,7 +29,7 @@ def show_models(*, as_json: bool) -> None:
         table.add_column(
             column, no_wrap=column != "what it is", justify="right" if column == "size" else "left"
         )
-    for model in catalogue().models:
+    for model in models:
         sign = Text("✓", style="green") if model.name in here else Text("")
         size = f"{model.size_bytes / MB:.0f} MB"
         table.add_row(model.name, sign, size, str(model.context_tokens), model.licence, model.summary)
