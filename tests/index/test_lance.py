@@ -46,6 +46,17 @@ def test_a_lancedb_that_wants_more_of_the_client_is_loaded_whole(tmp_path: Path)
     assert loaded(tmp_path, source, "") == "whole 1 0"
 
 
+def test_what_was_loaded_of_lancedb_is_forgotten_but_its_native_code() -> None:
+    before = dict(sys.modules)
+    try:
+        lance._session()
+        lance_import.forget()
+        left = [name for name in sys.modules if name.partition(".")[0] in ("lancedb", lance_import.CLIENT)]
+        assert left == ["lancedb._lancedb"]
+    finally:
+        sys.modules.update(before)
+
+
 FORKS = """
 import os, sys, warnings
 import anyio
@@ -69,5 +80,6 @@ def test_a_forked_child_does_not_wait_for_its_parents_thread() -> None:
 def test_memory_is_given_back_without_harm() -> None:
     held = [bytes(1_000) for _ in range(10_000)]
     lance.give_back_memory()
+    lance._tell_heap("no_such_function", 0)
     assert len(held[0]) == 1_000
     assert lance._portal_of(os.getpid()) is lance._portal_of(os.getpid())

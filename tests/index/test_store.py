@@ -90,7 +90,7 @@ def test_a_chunk_is_found_by_its_vector_alone(store: Store) -> None:
         store.compact()
 
 
-def test_many_vectors_are_indexed_and_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_vectors_are_indexed_and_found(store: Store) -> None:
     rows = [row(f"{n // 100}.py", n % 100 + 1, f"word{n}", seed=n) for n in range(4_200)]
     store.replace(rows)
     assert store.needs_compaction
@@ -247,7 +247,7 @@ def test_the_text_of_a_result_outlives_a_compaction(store: Store) -> None:
     assert in_memory not in store.texts([in_memory])
 
 
-def test_small_updates_ask_for_a_compaction_in_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_updates_ask_for_a_compaction_in_time(store: Store) -> None:
     for n in range(store_module._UPDATES_UNTIL_COMPACTION - 1):
         store.replace([], [f"{n}.py"])
     assert not store.needs_compaction
@@ -329,6 +329,23 @@ def test_a_reader_whose_index_is_gone_says_so(tmp_path: Path) -> None:
         reader.candidates(["alpha"], vector(1))
     reader.close()
     writer.close()
+
+
+def test_a_reader_of_a_damaged_index_says_so(tmp_path: Path) -> None:
+    filled(tmp_path)
+    reader = Store.open(tmp_path, "static", DIMENSION, is_writer=False)
+    for file in (tmp_path / "chunks.lance" / "data").iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(IndexDamaged, match="damaged"):
+        reader.candidates(["alpha"], vector(1))
+    reader.close()
+
+
+def test_what_was_replaced_in_memory_is_not_found_by_its_words(store: Store) -> None:
+    store.replace([row("a.py", 1, "alpha once")])
+    store.replace([row("a.py", 1, "alpha twice")])
+    assert places(store.candidates(["once"], None)) == set()
+    assert places(store.candidates(["twice"], None)) == {("a.py", 1)}
 
 
 def filled(folder: Path) -> None:
@@ -460,8 +477,7 @@ def test_many_threads_search_while_one_writes(store: Store) -> None:
     assert min(found, default=0) >= 90
 
 
-def test_the_folder_does_not_grow_with_updates(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "UTC")
+def test_the_folder_does_not_grow_with_updates(store: Store) -> None:
     store.replace([row(f"{n}.py", 1, f"alpha word{n} " * 20, seed=n) for n in range(300)])
     store.compact()
     small = store.size_bytes
@@ -501,9 +517,7 @@ def test_lancedb_says_nothing_and_brings_no_http_client(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_rest_after_a_compaction_drops_what_it_superseded(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rest_after_a_compaction_drops_what_it_superseded(store: Store) -> None:
     store.replace([row(f"{n}.py", seed=n) for n in range(50)])
     store.compact()
     assert store._has_old_versions

@@ -7,7 +7,6 @@ this process (measured against its blocking interface: a third less time a searc
 import ctypes
 import os
 import re
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -44,7 +43,7 @@ _CROWDED = re.compile(r"os error (12|23|24)\b|too many open files|cannot allocat
 def _session() -> "lancedb.Session":
     """The caches that all tables of this process share."""
     config.set_for_libraries(_QUIET)
-    _bound_memory()
+    _tell_heap("mallopt", *_MALLOC_ARENAS)
     lance_import.load()
     import lancedb
 
@@ -53,19 +52,16 @@ def _session() -> "lancedb.Session":
     )
 
 
-def _bound_memory() -> None:
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none.
-        if mallopt is not None:
-            mallopt(*_MALLOC_ARENAS)
-
-
 def give_back_memory() -> None:
     """Hand what is free in this process's heap back to the system, after work that took much."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+    _tell_heap("malloc_trim", 0)
+
+
+def _tell_heap(function: str, *args: int) -> None:
+    """Call a function of glibc's heap; other systems have none such."""
+    found = getattr(ctypes.CDLL(None), function, None)
+    if found is not None:
+        found(*args)
 
 
 @cache
