@@ -57,6 +57,7 @@ class TestBothFinders:
             ("b.py", 4, "x = 3"),
         ]
         assert places(grep(workspace, r"^\s*x =", 2)) == places(grep(workspace, r"^\s*x ="))[:2]
+        assert len(grep(workspace, "x", 0)) == 1
         assert grep(workspace, "nowhere") == grep(workspace, "x", paths=[]) == []
 
     @pytest.mark.parametrize(
@@ -159,6 +160,11 @@ class TestBothFinders:
         assert [match.text for match in found] == [f"needle {number}" for number in range(300)]
 
 
+def ripgrep(workspace: Workspace, pattern: str, program: Path = RIPGREP) -> Ripgrep:
+    """The finder by a program."""
+    return Ripgrep(workspace.root, pattern, str(program), Expression(workspace.root, "a"))
+
+
 class TestTheProgram:
     """Which ripgrep is started, and what is made of its end."""
 
@@ -179,11 +185,21 @@ class TestTheProgram:
     def test_an_expression_that_only_ripgrep_refuses_is_refused(self, workspace: Workspace) -> None:
         write(workspace, a_dot_txt="a\n")
         with pytest.raises(InputError, match="cannot be used"):
-            list(Ripgrep(workspace.root, r"\C", str(RIPGREP)).find(["a.txt"], 1, time.monotonic() + 30))
+            list(ripgrep(workspace, r"\C").find(["a.txt"], 1, time.monotonic() + 30))
+
+    def test_where_it_does_not_start_the_other_finder_looks(
+        self, workspace: Workspace, tmp_path: Path
+    ) -> None:
+        write(workspace, a_dot_txt="b\na\n")
+        (tmp_path / "rg").write_text("no program")
+        (tmp_path / "rg").chmod(0o755)
+        for program in (tmp_path / "rg", tmp_path / "gone"):
+            found = ripgrep(workspace, "a", program).find(["a.txt"], 1, time.monotonic() + 30)
+            assert list(found) == [("a.txt", [2])]
 
     def test_both_finders_give_up_when_the_time_is_up(self, workspace: Workspace) -> None:
         write(workspace, a_dot_txt="a\n")
-        for finder in (Ripgrep(workspace.root, "a", str(RIPGREP)), Expression(workspace.root, "a")):
+        for finder in (ripgrep(workspace, "a"), Expression(workspace.root, "a")):
             with pytest.raises(WorkspaceError, match="within"):
                 list(finder.find(["a.txt"], 1, time.monotonic() - 1))
 

@@ -68,10 +68,11 @@ def grep(
     when the time is up.
     """
     expression = Expression(workspace.root, pattern)
+    limit = max(1, limit)
     deadline = time.monotonic() + GREP_S
     rules = workspace.ignores()
     program = find_ripgrep(workspace.root)
-    finder = Ripgrep(workspace.root, pattern, program) if program else expression
+    finder = Ripgrep(workspace.root, pattern, program, expression) if program else expression
     listed = sorted(set(workspace.files(rules) if paths is None else paths) - set(buffers))
     found: list[Match] = []
     for path, numbers in finder.find(listed, limit, deadline):
@@ -145,19 +146,19 @@ class Expression:
 class Ripgrep:
     """Finds by a ripgrep program."""
 
-    def __init__(self, root: Path, pattern: str, program: str) -> None:
-        """Look below `root` with `program`, an absolute path."""
-        self._root, self._pattern, self._program = root, pattern, program
+    def __init__(self, root: Path, pattern: str, program: str, instead: Finder) -> None:
+        """Look below `root` with `program`, an absolute path; where it does not start, `instead` looks."""
+        self._root, self._pattern, self._program, self._instead = root, pattern, program, instead
 
     def find(self, paths: Sequence[str], limit: int, deadline: float) -> Iterator[tuple[str, list[int]]]:
         """See `Finder`."""
         for piece in _pieces(path for path in paths if _is_plain(self._root / path)):
-            found: dict[str, list[int]] = {}
-            for line in self._run(piece, limit, deadline).split(b"\n"):
-                name, _, rest = line.partition(b"\0")
-                number = rest.partition(b":")[0]
-                if number.isdigit():
-                    found.setdefault(os.fsdecode(name).removeprefix("./"), []).append(int(number))
+            try:
+                printed = self._run(piece, limit, deadline)
+            except OSError:
+                yield from self._instead.find(piece, limit, deadline)
+                continue
+            found = _lines_by_path(printed)
             yield from ((path, found[path]) for path in piece if path in found)
 
     def _run(self, paths: Sequence[str], limit: int, deadline: float) -> bytes:
@@ -180,6 +181,17 @@ class Ripgrep:
         if done.returncode == 2 and not done.stdout and done.stderr:
             raise _refused(self._pattern, done.stderr.decode("utf-8", "replace").strip().split("\n")[-1])
         return done.stdout
+
+
+def _lines_by_path(printed: bytes) -> dict[str, list[int]]:
+    """What ripgrep printed: a path, NUL, a number and a colon in each line."""
+    found: dict[str, list[int]] = {}
+    for line in printed.split(b"\n"):
+        name, _, rest = line.partition(b"\0")
+        number = rest.partition(b":")[0]
+        if number.isdigit():
+            found.setdefault(os.fsdecode(name).removeprefix("./"), []).append(int(number))
+    return found
 
 
 def find_ripgrep(root: Path) -> str | None:
