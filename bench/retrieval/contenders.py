@@ -7,13 +7,14 @@ the store brings; for the vectors the store is asked without them too.
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
 from bench.index.model import semble_model
-from bench.index.peers import installed
+from bench.index.peers import NoPeers, installed
 from bench.retrieval.corpus import chunks_of
 from bench.retrieval.metrics import RESULTS, Place
 from naestro.config import Settings
@@ -98,12 +99,19 @@ def _first(candidates: Sequence[Candidate], scores: Sequence[float]) -> list[Pla
 
 
 def peers(tree: Path, questions: Sequence[str]) -> dict[str, Answers]:
-    """semble, and bm25s over our chunks. Raises `NoPeers` where they cannot be installed."""
+    """semble, and bm25s over our chunks; one that cannot be installed or fails on this tree is named and left out."""
     chunks = [(one.path, one.start, one.end, one.text) for one in chunks_of(tree)]
-    return {
-        "semble": _asked("semble", {"folder": str(tree), "questions": list(questions)}),
-        "plain BM25": _asked("bm25s", {"chunks": chunks, "questions": list(questions)}),
+    given = {
+        "semble": ("semble", {"folder": str(tree), "questions": list(questions)}),
+        "plain BM25": ("bm25s", {"chunks": chunks, "questions": list(questions)}),
     }
+    answers: dict[str, Answers] = {}
+    for name, (program, what) in given.items():
+        try:
+            answers[name] = _asked(program, what)
+        except (NoPeers, RuntimeError) as error:
+            print(f"{name} is left out of {tree.name}: {error}", file=sys.stderr)
+    return answers
 
 
 def _asked(name: str, given: dict) -> Answers:

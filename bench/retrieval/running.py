@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.index.peers import NoPeers
 from bench.retrieval import contenders
 from bench.retrieval.cases import Case, read_commits
 from bench.retrieval.docstrings import blanked, cases
@@ -88,10 +87,7 @@ def _asked(
 ) -> Iterator[Asked]:
     questions = [case.question for case in chosen]
     answers = contenders.ours(tree, questions, with_ablations=with_ablations)
-    try:
-        answers |= contenders.peers(tree, questions)
-    except (NoPeers, RuntimeError) as error:
-        print(f"no peers: {error}", file=sys.stderr)
+    answers |= contenders.peers(tree, questions)
     for name, places in answers.items():
         found = [scores(one, case.targets) for one, case in zip(places, chosen, strict=True)]
         yield Asked(kind, source.name, name, found)

@@ -36,11 +36,10 @@ def rows() -> list[Row]:
 
 
 def _of(found: list[Asked], kind: str) -> list[Row]:
-    shipped = joined(found, kind, SHIPPED)
     lines: list[Row] = []
     for contender in (SHIPPED, *PEERS):
-        own = joined(found, kind, contender)
-        if len(own) != len(shipped):
+        own, shipped = joined(found, kind, contender), joined(found, kind, SHIPPED, contender)
+        if not len(own):
             continue
         figures = list(zip(NAMES, means(own), *interval(shipped, own), strict=True))
         for name, value, gain, low, high in figures:

@@ -10,14 +10,14 @@ from bench.retrieval.running import Asked
 SHIPPED = "shipped"
 
 
-def joined(found: Sequence[Asked], kind: str, contender: str) -> np.ndarray:
-    """The scores of one contender on one set, `(cases, metrics)`, in the order of the sources."""
-    rows = [
-        row
-        for one in sorted(found, key=lambda one: one.source)
-        if (one.kind, one.contender) == (kind, contender)
-        for row in one.scores
-    ]
+def joined(found: Sequence[Asked], kind: str, contender: str, beside: str = "") -> np.ndarray:
+    """The scores of one contender on one set, `(cases, metrics)`, in the order of the sources.
+
+    `beside` names another one: only the sources count then on which both answered.
+    """
+    own = {one.source: one.scores for one in found if (one.kind, one.contender) == (kind, contender)}
+    other = {one.source for one in found if (one.kind, one.contender) == (kind, beside or contender)}
+    rows = [row for source in sorted(own.keys() & other) for row in own[source]]
     return np.array(rows, np.float64).reshape(-1, len(NAMES))
 
 
@@ -37,9 +37,11 @@ def _of(found: Sequence[Asked], kind: str) -> str:
     for contender in dict.fromkeys(one.contender for one in found if one.kind == kind):
         own = joined(found, kind, contender)
         figures = [f"{value:.3f}" for value in means(own)]
-        if contender != SHIPPED and len(own) == len(shipped):
-            figures = [f"{a} ({b})" for a, b in zip(figures, _gains(shipped, own), strict=True)]
-        lines.append(f"| {contender} | {' | '.join(figures)} |")
+        if contender != SHIPPED:
+            gains = _gains(joined(found, kind, SHIPPED, contender), own)
+            figures = [f"{a} ({b})" for a, b in zip(figures, gains, strict=True)]
+        name = contender if len(own) == len(shipped) else f"{contender} ({len(own)} cases)"
+        lines.append(f"| {name} | {' | '.join(figures)} |")
     return "\n".join(lines)
 
 

@@ -20,7 +20,7 @@ from naestro.index.stems import stem
 
 def chunk(text: str, **more: object) -> Chunk:
     given = {"path": "", "start": 1, "end": 1, "language": "python", "kind": "function", "text": text, **more}
-    return Chunk(**given)  # pyright: ignore[reportArgumentType]  # the fields of a test
+    return Chunk(**given)
 
 
 @pytest.mark.parametrize(

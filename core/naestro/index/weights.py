@@ -42,7 +42,7 @@ class Weights:
     """Factor for vendored and generated files and message catalogues: nobody edits them."""
     data: float = 0.3
     """Factor for data, settings and markup."""
-    repeated: float = 0.9
+    repeated: float = 0.85
     """Factor for each further chunk of a file that stands higher in the list already: ten places, not one file."""
 
 
