@@ -37,6 +37,8 @@ class Holdings:
         self._lock = threading.RLock()
         self._manifest: Manifest | None = None
         self._inode = 0
+        self._was_cut_off = False
+        """Whether a run was killed before the manifest was opened: then the table may hold more."""
         self._store: Store | None = None
         self.takes()
 
@@ -102,6 +104,7 @@ class Holdings:
         except ManifestDamaged as error:
             raise IndexDamaged(f"The index cannot be read: {error}.") from error
         self._inode = path.stat().st_ino
+        self._was_cut_off = bool(manifest.pending())
         return manifest
 
     def _is_replaced(self) -> bool:
@@ -133,7 +136,7 @@ class Holdings:
         if not self.is_writer:
             return ""
         counts = self.manifest.counts()
-        if self.manifest.pending() or store.count == counts.chunks:
+        if self._was_cut_off or store.count == counts.chunks:
             return ""
         return f"The index is damaged: {store.count} chunks are there, and {counts.chunks} should be."
 

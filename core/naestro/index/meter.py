@@ -29,6 +29,7 @@ class Meter:
     def begin(self, files: int, size_bytes: int) -> None:
         """From now on `files` of together `size_bytes` are worked on."""
         self.files_in_all, self.bytes_in_all = files, size_bytes
+        self.files = self.bytes_done = self.chunks = 0
         self._measured_from = time.monotonic()
 
     def add(self, size_bytes: int, chunks: int) -> None:

@@ -66,7 +66,10 @@ class OpenIndex:
         self.used_at = time.monotonic()
         if self._watcher is not None:
             self._watcher.use()
-        return await to_thread.run_sync(question, limiter=self._questions, abandon_on_cancel=True)
+        answer = await to_thread.run_sync(question, limiter=self._questions, abandon_on_cancel=True)
+        if self.index.needs_run:
+            self._begun(is_anew=False)
+        return answer
 
     @property
     def is_busy(self) -> bool:

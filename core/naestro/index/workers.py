@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import IO
 
 import msgspec
@@ -35,6 +36,8 @@ START_S = 60.0
 WAITING_FRAMES_MAX = 6
 """Frames that are read and not used yet: a bound on memory, and enough to write while the workers go on."""
 
+PROGRAM = (sys.executable, "-P", "-m", "naestro.index.worker")
+"""`-P`: modules come from where Naestro is installed, never from the folder that somebody works in."""
 ONE_THREAD: dict[str, str] = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
@@ -98,9 +101,17 @@ def batches(tasks: Sequence[Task]) -> list[list[Task]]:
 class WorkerPool:
     """Workers for the tasks of one run; iterate it once, and `close` it."""
 
-    def __init__(self, setup: Setup, tasks: Sequence[Task], count: int) -> None:
-        """Start `count` workers on `tasks` at once."""
-        self._setup = setup
+    def __init__(
+        self,
+        setup: Setup,
+        tasks: Sequence[Task],
+        count: int,
+        *,
+        program: Sequence[str] = PROGRAM,
+        stuck_s: float = STUCK_S,
+    ) -> None:
+        """Start `count` workers on `tasks` at once, each running `program`."""
+        self._start = partial(_Worker, setup, program, stuck_s)
         self._batches: deque[list[Task]] = deque(batches(tasks))
         self._lock = threading.Lock()
         self._done: queue.Queue[Batch | BaseException | None] = queue.Queue(WAITING_FRAMES_MAX)
@@ -166,7 +177,7 @@ class WorkerPool:
             worker.end()
 
     def _started(self) -> "_Worker":
-        worker = _Worker(self._setup)
+        worker = self._start()
         with self._lock:
             self._workers.add(worker)
         if not self._is_closed.is_set() and not worker.is_ready():
@@ -195,11 +206,10 @@ class WorkerPool:
 class _Worker:
     """One process."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, program: Sequence[str], stuck_s: float) -> None:
         """Start it. Raises OSError."""
-        # `-P`: modules come from where Naestro is installed, never from the folder that somebody works in.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "naestro.index.worker"],
+            program,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -211,6 +221,7 @@ class _Worker:
         self._stdin, self._stdout = stdin, stdout
         self._decoder = msgspec.msgpack.Decoder(Batch)
         self._setup = setup
+        self._stuck_s = stuck_s
 
     def is_ready(self) -> bool:
         """Tell it what to do, and wait until it can."""
@@ -226,7 +237,7 @@ class _Worker:
             send(self._stdin, batch)
         except OSError:
             return None
-        data = self._answer(STUCK_S)
+        data = self._answer(self._stuck_s)
         return self._decoder.decode(data) if data else None
 
     def kill(self) -> None:

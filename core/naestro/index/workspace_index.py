@@ -76,6 +76,12 @@ class WorkspaceIndex:
         self._holdings = Holdings(folder or index_of(workspace.root), self._embedding)
         self._running = threading.Lock()
         self._unseen: set[str] = set()
+        self._damage = ""
+
+    @property
+    def needs_run(self) -> bool:
+        """Whether a search met damage, which the next `refresh` mends."""
+        return bool(self._damage) and self._holdings.is_writer
 
     @cached_property
     def _search(self) -> Search:
@@ -119,8 +125,9 @@ class WorkspaceIndex:
         try:
             if not self._holdings.takes():
                 return meter.now("waiting", OTHER_WRITES)
-            if is_anew:
-                self._holdings.erase("")
+            damage, self._damage = self._damage, ""
+            if is_anew or damage:
+                self._holdings.erase(f"{damage} It was built anew." if damage else "")
             try:
                 self._run(meter, paths, stop)
             except (IndexDamaged, sqlite3.DatabaseError) as error:
@@ -187,6 +194,7 @@ class WorkspaceIndex:
             found = self._search.find(self.store, question, limit, buffers)
         except (NaestroError, sqlite3.Error) as error:
             found = _by_words(self.workspace, question, limit)
+            self._damage = _said(error) if isinstance(error, IndexDamaged) else ""
             detail = f"{_said(error)} Searched the files as they are, by words alone."
         unseen = sorted(self._unseen)
         return SearchReply(found, len(unseen), unseen[:UNSEEN_SHOWN], self._running.locked(), detail)
