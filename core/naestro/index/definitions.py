@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SIGNATURE_CHARS_MAX = 240
 """A signature is one line of an outline; longer ones are cut."""
+_TAIL_BYTES_MAX = 40
+"""Bytes between a signature and its body: spaces, `async`, `=>`."""
 QUALIFIED_NAMES_MAX = 20
 """The innermost names of a qualified one; nobody nests deeper by hand."""
 CONTAINERS = frozenset(
@@ -104,8 +106,8 @@ def spots_of(captures: Mapping[str, Sequence["Node"]], data: bytes) -> list[Spot
             _close(open_spots.pop(), tops)
         above = open_spots[-1] if open_spots else None
         if capture in {"name", "owner"}:
-            if above is not None:
-                _call(above, capture, node, data)
+            for holder in open_spots[-1:]:
+                _call(holder, capture, node, data)
             continue
         if capture == "tail":
             _reopen(above.children if above is not None else tops, node, open_spots)
@@ -133,8 +135,8 @@ def _events(captures: Mapping[str, Sequence["Node"]]) -> Iterator[_Event]:
 
 
 def _reopen(siblings: list[Spot], node: "Node", open_spots: list[Spot]) -> None:
-    """Let the last of `siblings` reach to the end of `node`, its body."""
-    if siblings:
+    """Let the last of `siblings` reach to the end of `node`, its body, where it stands right behind."""
+    if siblings and node.start_byte - siblings[-1].end_byte <= _TAIL_BYTES_MAX:
         spot = siblings.pop()
         spot.end_byte, spot.last = node.end_byte, node.end_point[0]
         open_spots.append(spot)
