@@ -97,8 +97,9 @@ def test_many_vectors_are_indexed_and_found(store: Store) -> None:
     store.compact()
     assert not store.needs_compaction
     found = store.candidates([], vector(4_100), limit=4)
-    assert found[0].path == "41.py" or "41.py" in {one.path for one in found}
+    assert "41.py" in {one.path for one in found}
     store.compact()
+    store.warm()
     assert ("41.py", 1) in places(store.candidates([], vector(4_100), limit=4))
 
 

@@ -188,7 +188,18 @@ class Store:
             self._has_old_versions = is_changed
             self._updates = 0
             self._compacted = time.monotonic()
+            self.warm()
             lance.give_back_memory()
+
+    def warm(self) -> None:
+        """Make the next search as quick as those after it: the first one reads the indexes, which takes 0.2 s.
+
+        By a search, not by LanceDB's own prewarming, which takes 45 MB more for 36,000 chunks.
+        """
+        import numpy as np
+
+        dimension = self.pins.dimension
+        self.candidates(["the"], np.full(dimension, dimension**-0.5, np.float32) if dimension else None, 2)
 
     def close(self) -> None:
         """Let go of the files."""
