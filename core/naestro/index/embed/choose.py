@@ -87,7 +87,8 @@ def _named(name: str) -> Embedder:
     folder = hub_folder(name)
     if not folder.is_dir():
         raise ModelMissing(
-            f"The embedding model {name} is not on this machine.", hint=f"Run `naestro models pull {name}`."
+            f"The embedding model {name} is not on this machine.",
+            hint=f"Put its tokenizer.json and its model.safetensors or model.onnx into {folder}, or name their folder.",
         )
     return _local(folder)
 
