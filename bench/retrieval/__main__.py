@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.retrieval.running import Asked, histories, of_half, run
+from bench.retrieval.running import KINDS, Asked, histories, of_half, run
 from bench.retrieval.tables import table
 
 
@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--limit", type=int, help="cases of each source and set, at most")
     parser.add_argument("--kept", type=Path)
     parser.add_argument("--no-ablations", action="store_true")
+    parser.add_argument("--kinds", default=KINDS, help="the sets, with spaces")
     parser.add_argument("--only", default="", help="names of sources, with commas")
     chosen = parser.parse_args()
     found = read(chosen.kept)
@@ -28,7 +29,9 @@ def main() -> int:
     if not histories():
         print("The commits are not run: NAESTRO_BENCH_HISTORIES names no folder with clones.")
     for source in left:
-        fresh = list(run([source], limit=chosen.limit, with_ablations=not chosen.no_ablations))
+        fresh = list(
+            run([source], limit=chosen.limit, with_ablations=not chosen.no_ablations, kinds=chosen.kinds)
+        )
         found += fresh
         if chosen.kept:
             with chosen.kept.open("a") as file:

@@ -32,7 +32,7 @@ SIZE_MAX = 1024 * 1024
 _SENTENCE = re.compile(r"(?<=[.!?])\s|\n\s*\n|\n\s*(?=[@:>*-]|\.\.)")
 _BLOCK = re.compile(r"/\*\*.*?\*/", re.DOTALL)
 _LINE = re.compile(r"^[ \t]*//[/!].*$", re.MULTILINE)
-_MARKS = re.compile(r"^\s*(?:/\*\*|\*/|\*|///|//!)?\s?|\*/\s*$", re.MULTILINE)
+_MARKS = re.compile(r"^[ \t]*(?:/\*\*|\*/|\*|///|//!)?[ \t]?|\*/[ \t]*$", re.MULTILINE)
 _ROLE = re.compile(r":\w+:`~?([^`<]+)(?:<[^`]*>)?`")
 
 

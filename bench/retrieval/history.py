@@ -18,7 +18,9 @@ _TRAILER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _NUMBER = re.compile(
-    r"\(?\b(?:gh-?|issues?|pr|pull request|ticket|bpo-?)?\s*[#:]\s?\d+\b\)?|\bgh-\d+\b", re.IGNORECASE
+    r"\(?(?:\b(?:gh|issues?|pr|pull request|ticket|bpo)[ -]?)?#\d+\)?|\b(?:gh|bpo|issue)-?\d+\b"
+    r"|:(?:issue|pr|ticket|gh):`\d+`",
+    re.IGNORECASE,
 )
 _NO_SENTENCE = re.compile(r"\s*(?:[*#<>|`-]|\d+[.)]|Co-authored-by|Signed-off-by)")
 """How a list, a heading, a table or code begins: what a squashed branch leaves behind is no question."""

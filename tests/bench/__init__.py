@@ -1,0 +1,1 @@
+"""The benches: what they measure by is tested, the figures are not."""
