@@ -5,8 +5,8 @@ does to many files (a checkout, a rebase, a pull) is told as one change, when gi
 lies above, watchfiles below. It opens no file of the workspace.
 """
 
-import errno
 import os
+import re
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +31,8 @@ FOLDERS_MAX: Final = 60_000
 PATHS_MAX: Final = 200
 """More changed paths than that are looked for by a walk."""
 
-_LIMIT_ERRORS = {errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_LIMIT = re.compile(r"os error (?:12|23|24|28)\b|limit", re.IGNORECASE)
+"""No memory, too many open files, no room for one more watch."""
 
 
 class CannotWatch(Exception):
@@ -100,6 +101,8 @@ class Watcher:
         self._root = root
         self._start = f"{root}{os.sep}" if str(root) != os.sep else os.sep
         self._git = _Git.of(root)
+        self.git_s = GIT_S
+        """How long git's lock is waited for."""
         self._changed_at = time.monotonic()
         self._stale_lock = 0
         git = (str(self._git.folder), str(self._git.exclude.parent)) if self._git else ()
@@ -147,7 +150,7 @@ class Watcher:
         more: set[str] = set()
         if self._git is None or not (told and (self._is_locked() or self._git.names.intersection(told))):
             return more
-        deadline = time.monotonic() + GIT_S
+        deadline = time.monotonic() + self.git_s
         while not stop.is_set():
             heard = self._told(stop, int(GIT_QUIET_S * 1000))
             more |= heard or set()
@@ -183,11 +186,9 @@ def _inode(path: Path) -> int:
 
 def _cannot(error: OSError | RuntimeError) -> CannotWatch:
     said = str(error)
-    is_limit = (
-        getattr(error, "errno", None) in _LIMIT_ERRORS or "os error 28" in said or "limit" in said.lower()
-    )
-    if is_limit:
+    if _LIMIT.search(said):
         return CannotWatch(
-            "The system's limit for watching files is reached (fs.inotify.max_user_watches or max_user_instances)."
+            "The system's limit for watching files is reached (fs.inotify.max_user_watches, max_user_instances or"
+            " ulimit -n)."
         )
-    return CannotWatch(f"The system tells no changes here ({said or type(error).__name__}).")
+    return CannotWatch(f"The system tells no changes here ({said}).")
