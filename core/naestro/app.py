@@ -111,6 +111,7 @@ async def open_core(holder: str, *, is_lasting: bool = True) -> AsyncGenerator[L
             engines=partial(_engine_states, shelf),
             machine=_machine_of,
             index=partial(LocalIndexing, indexes),
+            close_indexes=indexes.close,
         )
         yield LocalClient(core, tasks)
         tasks.cancel_scope.cancel()

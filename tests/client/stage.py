@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 
 from naestro.client.api import Client, Command, EngineStatus
-from naestro.client.indexing import LocalIndexing, OpenIndexes
+from naestro.client.indexing import LocalIndexing
 from naestro.client.local import Core, LocalClient
 from naestro.client.machine import LocalMachine, load_leniently
 from naestro.config import Loaded, environment
@@ -89,12 +89,15 @@ async def client_in(
     home: Path,
     flows: Flows,
     engines: Callable[[str], Awaitable[list[EngineStatus]]] = engines,
-    indexes: OpenIndexes | None = None,
+    indexes: KnownIndexes | None = None,
 ) -> AsyncIterator[LocalClient]:
-    index = partial(LocalIndexing, indexes or KnownIndexes())
+    known = indexes or KnownIndexes()
+    index = partial(LocalIndexing, known)
     with anyio.fail_after(WAIT_S):
         async with open_journal(home, holder="test") as journal, anyio.create_task_group() as tasks:
-            yield LocalClient(Core(journal, prepare, flows.open, engines, machine_of, index), tasks)
+            yield LocalClient(
+                Core(journal, prepare, flows.open, engines, machine_of, index, known.close), tasks
+            )
             tasks.cancel_scope.cancel()
 
 

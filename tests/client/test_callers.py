@@ -53,11 +53,18 @@ def prepare(command: Command) -> tuple[str, dict[str, Json]]:
 
 @asynccontextmanager
 async def core_in(home: Path, flows: Flows) -> AsyncIterator[LocalClient]:
+    known = KnownIndexes()
     with anyio.fail_after(WAIT_S):
         async with open_journal(home, holder="test") as journal, anyio.create_task_group() as tasks:
             yield LocalClient(
                 Core(
-                    journal, prepare, flows.open, engines, machine_of, partial(LocalIndexing, KnownIndexes())
+                    journal,
+                    prepare,
+                    flows.open,
+                    engines,
+                    machine_of,
+                    partial(LocalIndexing, known),
+                    known.close,
                 ),
                 tasks,
             )

@@ -193,3 +193,15 @@ async def test_opening_a_workspace_begins_its_index(
     async with served(core, tmp_path) as web:
         assert (await web.rpc("workspaces.open", path=f"{root}/inner"))["root"] == root
     assert known.used == [Path(root)]
+
+
+async def test_who_follows_an_update_is_told_when_the_core_ends(
+    core: LocalClient, known: KnownIndexes, root: str, tmp_path: Path
+) -> None:
+    known.goes = anyio.Event()
+    async with served(core, tmp_path) as web:
+        index = HttpIndexing(Wire(web.own, lambda: web.path), environment)
+        async with index.update(root) as steps:
+            assert await anext(steps) == STEPS[0]
+            await core.shut_down(0)
+            assert [(step.phase, step.detail) async for step in steps] == [("failed", "It was stopped.")]

@@ -56,6 +56,11 @@ class KnownIndexes:
         """A run waits for it behind its first step."""
         self.goes.set()
 
+    async def close(self) -> None:
+        """End a run that waits."""
+        self.steps = (self.steps[0], IndexProgress("failed", detail="It was stopped."))
+        self.goes.set()
+
     def use(self, root: Path) -> None:
         self.used.append(root)
 
@@ -115,9 +120,11 @@ class KnownIndexes:
         yield self._steps()
 
     async def _steps(self) -> AsyncIterator[IndexProgress]:
-        for number, step in enumerate(self.steps):
+        number = 0
+        while number < len(self.steps):
             if number and self.fault is not None:
                 raise self.fault
             if number:
                 await self.goes.wait()
-            yield step
+            yield self.steps[number]
+            number += 1

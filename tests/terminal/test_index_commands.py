@@ -73,7 +73,7 @@ def test_the_status_of_an_index_is_told_without_making_one(cli: Cli, indexed: Cl
     assert none.returncode == 0
     assert none.stdout.startswith(f"{cli.workspace} is not indexed yet: run `naestro index`")
     there = indexed.run("index", "--status")
-    assert re.search(r"indexed \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", there.stdout)
+    assert re.search(r"indexed \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", there.stdout)
     assert "changes are not followed now" in there.stdout
     assert msgspec.json.decode(indexed.run("index", "--status", "--json").stdout)["files"] == 2
 

@@ -48,6 +48,8 @@ class Core:
     """The machine as a caller with that environment sees it; None: this process's own."""
     index: Callable[[Mapping[str, str] | None], Indexing]
     """The code index for a caller with that environment; None: this process's own."""
+    close_indexes: Callable[[], Awaitable[None]]
+    """Ends what is under way of the code indexes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,8 +79,10 @@ class LocalClient(BoundClient):
         """Begin nothing more, let runs finish for at most `drain_s` seconds, and park the rest durably.
 
         The next process's `take_up` goes on with what was parked. Following, reading and answering work until the end.
+        Index runs end where they are, and those who follow them are told.
         """
         await self._working.shut_down(drain_s)
+        await self._core.close_indexes()
 
     @asynccontextmanager
     async def everything(self, after: int) -> AsyncGenerator[AsyncIterator[tuple[int, Event]]]:

@@ -147,7 +147,11 @@ class Indexes:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End runs soon (what they did stays) and close every index; the caller then cancels its task group."""
+        """Close every index; the caller then cancels its task group."""
+        await self.close()
+
+    async def close(self) -> None:
+        """End runs soon (what they did stays) and close every index; one that is used afterwards opens again."""
         for root in list(self._open):
             await self._close(root)
 

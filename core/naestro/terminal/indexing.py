@@ -79,13 +79,17 @@ def _outcome_lines(last: IndexProgress, status: IndexStatus) -> Iterator[str]:
 
 
 def _status_lines(status: IndexStatus) -> Iterator[str]:
-    if not status.updated and not status.files:
-        yield f"{one_line(status.workspace)} is not indexed yet: run `naestro index`"
+    if not status.updated:
+        said = (
+            "is being indexed for the first time"
+            if status.is_indexing
+            else "is not indexed yet: run `naestro index`"
+        )
+        yield f"{one_line(status.workspace)} {said}"
         if status.detail:
             yield f"  {one_line(status.detail)}"
         return
-    when = status.updated[:19].replace("T", " ") or "not to its end yet"
-    yield f"{one_line(status.workspace)}, indexed {when}"
+    yield f"{one_line(status.workspace)}, indexed {status.updated[:19].replace('T', ' ')} UTC"
     yield from _holdings(status)
     facts = [
         "a run goes on" if status.is_indexing else "",
@@ -144,6 +148,8 @@ class _ProgressView:
 
 def progress_words(step: IndexProgress) -> str:
     """How far a run is: files, chunks, seconds left."""
-    files = f"{step.files:,} of {step.files_in_all:,} files" if step.files_in_all else f"{step.files:,} files"
+    if not step.files_in_all:
+        return f"{step.files:,} files" if step.files else ""
+    files = f"{step.files:,} of {step.files_in_all:,} files"
     left = f"{step.seconds_left:.0f} s left" if step.seconds_left is not None else ""
     return ", ".join(filter(None, [files, f"{step.chunks:,} parts", left]))
