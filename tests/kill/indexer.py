@@ -37,7 +37,7 @@ def main(root: Path, moment: str) -> None:
             commit(*arguments, **named)  # type: ignore[arg-type] - handed on as they came
             said("committed")
 
-        store.replace, manifest.commit, manifest.begin = replaced, committed, begun  # type: ignore[method-assign] - to stop between them
+        store.replace, manifest.commit, manifest.begin = replaced, committed, begun
         index.refresh(progress=lambda progress: said(progress.phase))
 
 

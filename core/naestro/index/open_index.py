@@ -40,14 +40,17 @@ FINAL: Final = frozenset({"done", "failed", "waiting"})
 class OpenIndex:
     """An open `WorkspaceIndex` that stays fresh for as long as `keep` runs."""
 
-    def __init__(self, index: WorkspaceIndex, settings: IndexSettings, tasks: TaskGroup) -> None:
-        """For `index`, opened by `settings`; runs live in `tasks`."""
+    def __init__(
+        self, index: WorkspaceIndex, settings: IndexSettings, tasks: TaskGroup, watched_max: int
+    ) -> None:
+        """For `index`, opened by `settings`; runs live in `tasks`; at most `watched_max` folders are watched."""
         self.index = index
         self.settings = settings
         self.used_at = time.monotonic()
         self.progress: IndexProgress | None = None
         """The latest of the run over the whole workspace."""
         self._tasks = tasks
+        self._watched_max = watched_max
         self._questions = CapacityLimiter(8)
         self._turn = anyio.Lock()
         self._stop = threading.Event()
@@ -164,7 +167,8 @@ class OpenIndex:
     async def _followed(self) -> bool:
         """Follow changes until the folders are others; False where the system tells none."""
         try:
-            watcher = await to_thread.run_sync(Watcher, self.index.workspace.root, self.index.folders)
+            open_ = partial(Watcher, folders_max=self._watched_max)
+            watcher = await to_thread.run_sync(open_, self.index.workspace.root, self.index.folders)
         except CannotWatch as error:
             self._say_unwatched(error)
             return False

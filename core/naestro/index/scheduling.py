@@ -26,6 +26,7 @@ from naestro.config import Settings
 from naestro.errors import NaestroError
 from naestro.index.found import IndexProgress, IndexStatus, MapReply, Match, Place, SearchReply
 from naestro.index.open_index import OpenIndex
+from naestro.index.watch import FOLDERS_MAX
 from naestro.index.workspace_index import WorkspaceIndex
 from naestro.policy.workspace import Workspace
 
@@ -47,15 +48,18 @@ class Indexes:
         *,
         is_following: bool = True,
         unused_s: float = UNUSED_S,
+        watched_max: int = FOLDERS_MAX,
     ) -> None:
         """Keep indexes whose runs and watches live in `tasks`, with the settings of each root.
 
         Not `is_following`: nothing is indexed or watched by itself, as a command that ends soon wants it.
+        A workspace of more than `watched_max` folders is walked now and then instead of watched.
         """
         self._tasks = tasks
         self._settings_of = settings_of
         self._is_following = is_following
         self._unused_s = unused_s
+        self._watched_max = watched_max
         self._open: dict[Path, OpenIndex] = {}
         self._opening: dict[Path, anyio.Lock] = {}
 
@@ -171,7 +175,7 @@ class Indexes:
 
     async def _opened(self, root: Path, settings: Settings) -> OpenIndex:
         index = await to_thread.run_sync(WorkspaceIndex, Workspace(root), settings)
-        kept = OpenIndex(index, settings.index, self._tasks)
+        kept = OpenIndex(index, settings.index, self._tasks, self._watched_max)
         if self._is_following and settings.index.automatic:
             self._tasks.start_soon(kept.keep)
         return kept
