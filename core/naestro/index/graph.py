@@ -8,7 +8,7 @@ the best; the names come from the manifest. Pure functions over values: equal fi
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -126,28 +126,43 @@ def _beginnings(files: Sequence[FileNames], focus: Mapping[str, float]) -> "np.n
 
 def _edges(files: Sequence[FileNames]) -> Iterator[tuple[int, int, str, float]]:
     """Each edge as source, target, name, weight."""
-    definers = _definers(files)
-    vague = _vague(files)
-    users = Counter(name for file in files for name in file.references if name in definers)
-    worth = {name: _worth(name, len(files), count) for name, count in users.items()}
+    meanings = _Meanings(files)
     modules = _Modules(files)
-    is_code = [not place_of(file.path) for file in files]
     for source, file in enumerate(files):
         imported = modules.imported_by(file)
-        for target in sorted(imported - {source}):
-            yield source, target, "", IMPORT_WEIGHT
+        yield from ((source, target, "", IMPORT_WEIGHT) for target in sorted(imported - {source}))
         for name, lines in file.references.items():
-            targets = definers.get(name, ())
-            if not targets or source in targets:
-                continue  # a name of another library, or its own
-            weight = worth[name] * math.sqrt(len(lines))
-            meant = [target for target in targets if target in imported]
-            if not meant:
-                meant, weight = ([] if name in vague else targets), weight * UNIMPORTED_FACTOR
-            if len(meant) <= DEFINERS_MAX:
-                for target in meant:
-                    factor = 1.0 if is_code[target] or not is_code[source] else OTHER_PLACE_WEIGHT
-                    yield source, target, name, weight * factor / len(meant)
+            targets, weight = meanings.of(name, source, imported)
+            times = math.sqrt(len(lines))
+            yield from (
+                (source, target, name, times * weight * meanings.trust(source, target)) for target in targets
+            )
+
+
+class _Meanings:
+    """Which definitions a name may mean."""
+
+    def __init__(self, files: Sequence[FileNames]) -> None:
+        self._definers = _definers(files)
+        self._vague = _vague(files)
+        users = Counter(name for file in files for name in file.references if name in self._definers)
+        self._worth = {name: _worth(name, len(files), count) for name, count in users.items()}
+        self._is_code = [not place_of(file.path) for file in files]
+
+    def of(self, name: str, source: int, imported: Set[int]) -> tuple[Sequence[int], float]:
+        """The files that `name` may mean in the file at `source`, and the weight of one use for each."""
+        targets = self._definers.get(name, ())
+        if not targets or source in targets:
+            return (), 0.0  # a name of another library, or its own
+        weight = self._worth[name]
+        meant = [target for target in targets if target in imported]
+        if not meant and name not in self._vague:
+            meant, weight = targets, weight * UNIMPORTED_FACTOR
+        return (meant, weight / len(meant)) if 0 < len(meant) <= DEFINERS_MAX else ((), 0.0)
+
+    def trust(self, source: int, target: int) -> float:
+        """How likely code means what lies in a test or a document."""
+        return 1.0 if self._is_code[target] or not self._is_code[source] else OTHER_PLACE_WEIGHT
 
 
 def _definers(files: Sequence[FileNames]) -> dict[str, list[int]]:
