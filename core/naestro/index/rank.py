@@ -133,8 +133,12 @@ def _by_words(
 
 def _held(texts: Sequence[frozenset[str]], terms: Sequence[str]) -> Scores:
     """Which terms each text holds, as ones and zeros."""
-    held = [[term in text for term in terms] for text in texts]
-    return np.array(held, np.float64).reshape(len(texts), len(terms))
+    held = np.zeros((len(texts), len(terms)))
+    columns = {term: column for column, term in enumerate(terms)}
+    for row, text in enumerate(texts):
+        for term in columns.keys() & text:
+            held[row, columns[term]] = 1.0
+    return held
 
 
 @lru_cache(maxsize=16_384)
