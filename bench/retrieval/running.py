@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.retrieval import contenders
+from bench.retrieval import contenders, lookups
 from bench.retrieval.cases import Case, read_commits
 from bench.retrieval.docstrings import blanked, cases
 from bench.retrieval.history import History
@@ -19,7 +19,7 @@ from bench.trees import NoTree
 HISTORIES = "NAESTRO_BENCH_HISTORIES"
 """The folder with clones, for the questions that are commit messages."""
 SEED = 5
-KINDS = "commits docstrings"
+KINDS = "commits docstrings names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Asked:
     """One contender's scores on one source, by case."""
 
     kind: str
-    """`commits` or `docstrings`."""
+    """`commits`, `docstrings` or `names`."""
     source: str
     contender: str
     scores: list[Scores]
@@ -67,6 +67,8 @@ def _sets(source: Source, kinds: str) -> Iterator[tuple[str, Path, list[Case]]]:
     try:
         if "commits" in kinds and source.repository and (found := _of_history(source)):
             yield "commits", source.path(), found
+        if "names" in kinds and source.repository:
+            yield "names", source.path(), lookups.cases(source)
         if "docstrings" in kinds and source.has_docstrings:
             yield "docstrings", blanked(source), cases(source)
     except NoTree as error:
