@@ -1,7 +1,7 @@
 """What ranking needs of a chunk, packed into one column: a search reads hundreds of rows, and each column costs it.
 
 Measured over 280 rows of 36,000: eight columns 12 ms, one 5 ms. The same is in the table's own columns, for people and
-for whatever asks by column. `queries` reads records, `schema` writes them.
+for whatever asks by column. `store` reads records, `columns` writes them.
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from naestro.index.schema import Candidate, Row
+
 if TYPE_CHECKING:
     import numpy as np
-
-    from naestro.index.schema import Candidate, Row
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -61,8 +61,6 @@ def decoded(
 
     Raises ValueError for bytes that are no record.
     """
-    from naestro.index.schema import Candidate
-
     made = [_DECODER.decode(record) for record in records]
     vectors = _vectors_of(made)
     cosines = [0.0 if vector is None or question is None else float(vector @ question) for vector in vectors]

@@ -4,15 +4,13 @@
 dimension or layout is another index.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from msgspec import convert
-from msgspec.structs import replace
 
-from naestro.index import record
 from naestro.index.parsed import Chunk
 
 if TYPE_CHECKING:
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 LAYOUT: Final = "1"
 """Raised with each change of the columns or of what stands in them."""
 CHUNK_COLUMNS: Final = ["path", "start", "end", "language", "kind", "symbol", "names", "scope", "text"]
-_SEPARATOR: Final = "\n"
+SEPARATOR: Final = "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,65 +108,14 @@ def schema_of(pins: Pins) -> "pa.Schema":
     return pa.schema(fields, metadata=pins.metadata())
 
 
-def table_of(rows: Sequence[Row], schema: "pa.Schema", dimension: int) -> "pa.Table":
-    """`rows` as columns of `schema`."""
-    import pyarrow as pa
-
-    chunks = [row.chunk for row in rows]
-    columns: dict[str, object] = {
-        "path": [chunk.path for chunk in chunks],
-        "start": [chunk.start for chunk in chunks],
-        "end": [chunk.end for chunk in chunks],
-        "language": [chunk.language for chunk in chunks],
-        "kind": [chunk.kind for chunk in chunks],
-        "symbol": [chunk.symbol for chunk in chunks],
-        "names": [_SEPARATOR.join(chunk.names) for chunk in chunks],
-        "scope": [chunk.scope for chunk in chunks],
-        "hash": [row.hash for row in rows],
-        "prepared": [row.prepared for row in rows],
-        "text": [chunk.text for chunk in chunks],
-    }
-    if dimension:
-        columns["vector"] = _vectors(rows, dimension)
-    columns["record"] = [record.encoded(row) for row in rows]
-    return pa.table(columns, schema=schema)
-
-
-def sayable_row(row: Row) -> Row:
-    """`row` with what no encoding can say (a lone surrogate in a path) as escapes."""
-    chunk = row.chunk
-    said = replace(
-        chunk,
-        path=sayable(chunk.path),
-        text=sayable(chunk.text),
-        symbol=sayable(chunk.symbol),
-        names=[*map(sayable, chunk.names)],
-        scope=sayable(chunk.scope),
-    )
-    return Row(said, sayable(row.prepared), row.vector, row.hash)
-
-
 def sayable(text: str) -> str:
     """`text` with each lone surrogate as an escape."""
     return text.encode(errors="backslashreplace").decode()
 
 
-def _vectors(rows: Sequence[Row], dimension: int) -> "pa.Array":
-    import numpy as np
-    import pyarrow as pa
-
-    given = [row.vector for row in rows]
-    nothing = np.zeros(dimension, np.float32)
-    flat = (
-        np.concatenate([nothing if vector is None else vector for vector in given]) if given else nothing[:0]
-    )
-    mask = pa.array([vector is None for vector in given], pa.bool_())
-    return pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), dimension, mask=mask)
-
-
 def names_of(column: str) -> list[str]:
     """The bare names of a chunk, out of their column."""
-    return column.split(_SEPARATOR) if column else []
+    return column.split(SEPARATOR) if column else []
 
 
 def chunks_of_table(table: "pa.Table") -> list[Chunk]:

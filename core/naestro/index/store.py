@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from naestro.errors import IndexDamaged, IndexUnavailable
-from naestro.index import indexes, lance, queries, record
+from naestro.index import columns, indexes, lance, queries, record
 from naestro.index.indexes import Coverage
 from naestro.index.parsed import Chunk
 from naestro.index.recent import Recent
@@ -24,9 +24,7 @@ from naestro.index.schema import (
     Row,
     chunks_of_table,
     sayable,
-    sayable_row,
     schema_of,
-    table_of,
 )
 from naestro.index.statistics import FILE as STATISTICS
 from naestro.index.statistics import Statistics, Tally, TermCounts
@@ -125,12 +123,12 @@ class Store:
         """
         counts = counts or TermCounts.of(row.prepared for row in rows)
         with lance.faults("Writing the index"):
-            rows, table = self._tabled(rows)
+            rows, table = columns.tabled(rows, self.pins)
         paths = {row.chunk.path for row in rows}.union(map(sayable, gone_paths))
         with self._writing:
             self._take_in(rows, paths)
             try:
-                self._ask(lambda: self._written(table, sorted(paths)), "Writing the index")
+                self._ask(lambda: _written(self._table, sorted(paths), table), "Writing the index")
             except BaseException:
                 self._forget_recent()
                 raise
@@ -178,7 +176,12 @@ class Store:
         """Take new rows into the indexes, join small files, drop old versions, renew the counts; takes seconds."""
         with self._writing:
             is_changed = self._updates > 0 or not self._coverage.words
-            coverage = self._ask(self._renewed, "Compacting the index")
+            coverage = self._ask(
+                lambda: indexes.renew(
+                    self._table, has_vectors=bool(self.pins.dimension), kept_s=_KEPT_VERSION_S
+                ),
+                "Compacting the index",
+            )
             with self._looking:
                 self._retired, self._recent = self._recent, Recent()
                 self._coverage = coverage
@@ -222,25 +225,6 @@ class Store:
         self._coverage = await indexes.coverage(table)
         return table
 
-    async def _renewed(self) -> Coverage:
-        has_vectors = bool(self.pins.dimension)
-        return await indexes.renew(self._table, has_vectors=has_vectors, kept_s=_KEPT_VERSION_S)
-
-    def _tabled(self, rows: Sequence[Row]) -> "tuple[Sequence[Row], pa.Table]":
-        """`rows` as a table, and as they are in it."""
-        schema = schema_of(self.pins)
-        try:
-            return rows, table_of(rows, schema, self.pins.dimension)
-        except UnicodeEncodeError:
-            rows = [*map(sayable_row, rows)]
-            return rows, table_of(rows, schema, self.pins.dimension)
-
-    async def _written(self, table: "pa.Table", paths: Sequence[str]) -> None:
-        for start in range(0, len(paths), _PATHS_AT_ONCE):
-            await self._table.delete(queries.of_paths(paths[start : start + _PATHS_AT_ONCE]))
-        if len(table):
-            await self._table.add(table)
-
     def _take_in(self, rows: Sequence[Row], paths: Collection[str]) -> None:
         """Let searches find `rows` in memory, as long as there are few."""
         with self._looking:
@@ -277,6 +261,14 @@ class Store:
     def _ask(self, ask: Callable[[], Awaitable[_T]], doing: str) -> _T:
         with lance.faults(doing):
             return lance.call(ask)
+
+
+async def _written(table: "lancedb.AsyncTable", paths: Sequence[str], rows: "pa.Table") -> None:
+    """Put `rows` in the place of all that the table has of `paths`."""
+    for start in range(0, len(paths), _PATHS_AT_ONCE):
+        await table.delete(queries.of_paths(paths[start : start + _PATHS_AT_ONCE]))
+    if len(rows):
+        await table.add(rows)
 
 
 def _size_of(file: Path) -> int:
