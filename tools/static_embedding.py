@@ -140,7 +140,9 @@ def save(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str]) ->
         at += array.nbytes
     encoded = json.dumps(header).encode()
     encoded += b" " * (-len(encoded) % 8)
-    path.write_bytes(len(encoded).to_bytes(8, "little") + encoded + b"".join(map(bytes, arrays.values())))
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_bytes(len(encoded).to_bytes(8, "little") + encoded + b"".join(map(bytes, arrays.values())))
+    fresh.replace(path)
 
 
 def export(folder: Path) -> None:

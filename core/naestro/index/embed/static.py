@@ -29,6 +29,8 @@ NAME_WEIGHT = 1.0
 """Length of the sum of the names beside the text's, which is 1."""
 PATH_WEIGHT = 0.3
 """Length of the sum of the path's words."""
+METHOD = 1
+"""Counts up whenever the same table would give a text another vector."""
 BATCH_TEXTS = 32
 """Texts that are summed in one matrix product: more have more words, and most pairs of text and word are none."""
 TEXT_CHARS_MAX = 16_384
@@ -49,8 +51,8 @@ class StaticEmbedder:
 
     @property
     def name(self) -> str:
-        """`static-` and a sum of the table."""
-        return self._table.name
+        """`static-`, a sum of the table, and how it is used."""
+        return f"{self._table.name}-{METHOD}"
 
     @property
     def dimension(self) -> int:

@@ -1,11 +1,10 @@
-"""Files in the format safetensors, read by mapping them into memory.
+"""Files in the format safetensors, read whole.
 
 `word_table` and `local_model` above read weights with it. The format: eight bytes of length, a JSON header that names
 each tensor's type, shape and place, then the bytes (safetensors, Hugging Face). It holds no code, so a file of
 unknown origin can do no more than be wrong; it knows no model.
 """
 
-import mmap
 from pathlib import Path
 from typing import TypeVar
 
@@ -88,11 +87,11 @@ class Tensors:
 
 
 def read_tensors(path: Path) -> Tensors:
-    """Map a file; raises `IndexUnavailable` where it cannot be read or is no such file."""
+    """Read a file; raises `IndexUnavailable` where it cannot be read or is no such file."""
     try:
-        with path.open("rb") as file:
-            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except (OSError, ValueError) as error:
+        # Not mapped: a process whose mapped file is written anew is killed by SIGBUS.
+        data = memoryview(path.read_bytes())
+    except OSError as error:
         raise IndexUnavailable(
             f"The model file {path} cannot be read: {error}.",
             hint="Bring the file anew, or name another embedder.",

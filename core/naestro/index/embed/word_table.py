@@ -1,4 +1,4 @@
-"""A table of word vectors in one file: 8-bit numbers, one scale a word, mapped into memory and shared by processes.
+"""A table of word vectors in one file: 8-bit numbers, one scale a word.
 
 `static` above sums its rows; `tools/static_embedding.py` writes it. The file is in the format safetensors: `vectors`
 `(words, dimension)` int8, `scales` `(words,)` float32 (a row times its scale is the word's vector, its weight
@@ -76,7 +76,7 @@ class Rows(dict[str, tuple[int, ...]]):
     def __missing__(self, word: str) -> tuple[int, ...]:
         if len(self) >= CACHE_WORDS_MAX:
             self.clear()
-        rows = self[word] = tuple(row for part in _PART.findall(word) for row in self._find(part.lower()))
+        rows = self[word] = tuple(row for part in parts_of(word) for row in self._find(part))
         return rows
 
     def _find(self, word: str) -> tuple[int, ...]:
@@ -99,6 +99,11 @@ class Rows(dict[str, tuple[int, ...]]):
             else:
                 return ()
         return tuple(rows)
+
+
+def parts_of(word: str) -> list[str]:
+    """The parts of an identifier, in lower case: `getHTTPResponse2` is `get http response 2`."""
+    return [part.lower() for part in _PART.findall(word)]
 
 
 def shipped() -> WordTable:
