@@ -125,8 +125,8 @@ def test_what_could_drive_the_terminal_is_left_out_and_endless_lines_are_cut() -
 def test_notes_say_what_a_person_should_know_of_an_answer() -> None:
     assert list(notes(SearchReply([]))) == []
     assert list(notes(SearchReply([], is_indexing=True))) == ["The index is being brought up to date."]
-    assert list(notes(SearchReply([], 1200, ["a.py", "b.py", "c.py", "d.py"], True, "By words."))) == [
-        "By words.",
+    assert list(notes(SearchReply([], 2, ["a.py"], True, "By words."))) == ["By words."]
+    assert list(notes(SearchReply([], 1200, ["a.py", "b.py", "c.py", "d.py"], True))) == [
         "1,200 files are not in the index yet, among them a.py, b.py, c.py.",
     ]
     assert list(notes(SearchReply([], 2))) == ["2 files are not in the index yet."]

@@ -72,11 +72,11 @@ def notes(reply: SearchReply) -> Iterator[str]:
     """What a person should know about an answer, in sentences."""
     if reply.detail:
         yield one_line(reply.detail)
-    if reply.unseen_files:
+    elif reply.unseen_files:
         named = ", ".join(one_line(path) for path in reply.unseen[:3])
         among = f", among them {named}" if named else ""
         yield f"{reply.unseen_files:,} files are not in the index yet{among}."
-    elif reply.is_indexing and not reply.detail:
+    elif reply.is_indexing:
         yield "The index is being brought up to date."
 
 
