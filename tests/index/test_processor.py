@@ -35,7 +35,9 @@ def test_this_machine_answers() -> None:
 
 def test_the_flags_of_linux_are_read(tmp_path: Path) -> None:
     file = tmp_path / "cpuinfo"
-    file.write_text("processor : 0\nmodel name : Some\nflags\t\t: fpu avx2 fma\n\nprocessor : 1\nflags : other\n")
+    file.write_text(
+        "processor : 0\nmodel name : Some\nflags\t\t: fpu avx2 fma\n\nprocessor : 1\nflags : other\n"
+    )
     assert processor._flags_of_linux(file).split() == ["fpu", "avx2", "fma"]
 
 

@@ -37,7 +37,9 @@ def test_counts_of_parts_add_up_to_those_of_the_whole() -> None:
 
 def test_the_number_of_a_term_is_the_same_in_every_process() -> None:
     asked = "from naestro.index.statistics import hashed; print(hashed('retry_policy'))"
-    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, check=True)
+    said = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, check=True
+    )
     assert int(said.stdout) == hashed("retry_policy")
 
 
