@@ -23,6 +23,7 @@ BENCHES = (
     "prefix",
     "recovery",
     "memory",
+    "index",
 )
 
 

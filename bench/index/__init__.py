@@ -128,8 +128,8 @@ def _peer(name: str, found: Asked, peers: Peers) -> list[Row]:
 
 def _changing(place: Indexed, asking: Asking) -> list[Row]:
     """How soon changes are found."""
+    switches = list(switches_s(place, asking))  # First: git switches no branch over edited files.
     edits = edits_ms(place, asking)
-    switches = list(switches_s(place, asking))
     after = place.resident_mb()
     return [
         *_times("one edited file", edits, f"nothing; saved until found, {EDITS} files", 100),

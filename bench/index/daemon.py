@@ -108,8 +108,11 @@ class Asking:
         return answer["result"]
 
     def search(self, query: str, limit: int = 10) -> list[dict[str, Any]]:
-        """The results of a search."""
-        return self.call("index.search", query=query, limit=limit)["results"]
+        """The results of a search; raises `RuntimeError` where the index did not give them."""
+        reply = self.call("index.search", query=query, limit=limit)
+        if reply["detail"]:
+            raise RuntimeError(f"index.search: {reply['detail']}")
+        return reply["results"]
 
     def search_ms(self, query: str) -> float:
         """Milliseconds from the request to the whole answer."""
