@@ -15,9 +15,10 @@ from pathlib import Path
 
 from bench.index.model import semble_model
 from bench.index.peers import NoPeers, installed
-from bench.retrieval.corpus import chunks_of
+from bench.retrieval.corpus import Corpus, chunks_of
 from bench.retrieval.metrics import RESULTS, Place
 from naestro.config import Settings
+from naestro.errors import ModelMissing
 from naestro.index.embed.choose import embedder
 from naestro.index.question import asked
 from naestro.index.rank import rank
@@ -28,6 +29,8 @@ from naestro.index.workspace_index import WorkspaceIndex
 from naestro.policy.workspace import Workspace
 
 PEER_S = 900
+SENTENCE_CHUNKS_MAX = 1_000
+"""MiniLM reads some sixty chunks a second."""
 OFF = {
     "repeated": 1.0,
     "tests": 1.0,
@@ -112,6 +115,23 @@ def peers(tree: Path, questions: Sequence[str]) -> dict[str, Answers]:
         except (NoPeers, RuntimeError) as error:
             print(f"{name} is left out of {tree.name}: {error}", file=sys.stderr)
     return answers
+
+
+def sentences(tree: Path, questions: Sequence[str]) -> dict[str, Answers]:
+    """MiniLM's vectors alone; only of a small tree, and where it was fetched."""
+    from naestro.index.embed.minilm import minilm
+
+    chunks = chunks_of(tree)
+    if len(chunks) > SENTENCE_CHUNKS_MAX:
+        return {}
+    try:
+        model = minilm()
+    except ModelMissing as error:
+        print(f"MiniLM is left out: {error}", file=sys.stderr)
+        return {}
+    corpus = Corpus(chunks, embedder=model)
+    found = [corpus.candidates((), model.query(question)) for question in questions]
+    return {"MiniLM alone": [_first(some, [one.vector_score for one in some]) for some in found]}
 
 
 def _asked(name: str, given: dict) -> Answers:

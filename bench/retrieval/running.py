@@ -90,6 +90,8 @@ def _asked(
     questions = [case.question for case in chosen]
     answers = contenders.ours(tree, questions, with_ablations=with_ablations)
     answers |= contenders.peers(tree, questions)
+    if with_ablations:
+        answers |= contenders.sentences(tree, questions)
     for name, places in answers.items():
         found = [scores(one, case.targets) for one, case in zip(places, chosen, strict=True)]
         yield Asked(kind, source.name, name, found)
