@@ -22,6 +22,17 @@ HEAVY = (
     "xllamacpp",
     "asyncio",
 )
+OF_THE_INDEX = (
+    "lancedb",
+    "pyarrow",
+    "numpy",
+    "onnxruntime",
+    "tokenizers",
+    "tree_sitter",
+    "watchfiles",
+    "re2",
+)
+"""They take a second and 90 MB: a daemon whose workspaces are all left alone goes without."""
 LIMIT_S = 60
 PYTHON = Path(sys.executable)
 
@@ -45,6 +56,21 @@ def test_asking_for_the_version_loads_nothing_heavy() -> None:
     code = f"import sys; sys.argv = ['naestro', '--version']; from naestro.__main__ import main; main(); {LIST_LOADED}"
     done = _run(PYTHON, "-c", code)
     assert (done.returncode, done.stdout.split()) == (0, ["naestro", naestro.__version__])
+
+
+def test_a_daemon_starts_without_the_libraries_of_the_code_index() -> None:
+    code = (
+        "import sys, naestro.app, naestro.daemon.process, naestro.daemon.http, naestro.index.scheduling; "
+        f"print(*[name for name in {OF_THE_INDEX!r} if name in sys.modules], sep='\\n')"
+    )
+    done = _run(PYTHON, "-c", code)
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+
+
+def test_the_command_line_starts_without_the_core() -> None:
+    listed = "print(*[name for name in ('rich.console', 'anyio', 'pydantic', 'naestro.app') if name in sys.modules])"
+    done = _run(PYTHON, "-c", f"import sys, naestro.cli; {listed}")
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
 
 
 @pytest.mark.parametrize("command", [(PYTHON, "-m", "naestro"), (PYTHON.with_name("naestro"),)])

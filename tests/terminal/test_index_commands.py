@@ -216,3 +216,25 @@ def test_uninstalling_with_the_data_removes_the_indexes(cli: Cli) -> None:
     done = cli.run("uninstall", "--data", "--yes")
     assert f"deleted {folder}" in done.stdout
     assert not folder.exists()
+
+
+def test_a_run_goes_on_by_words_where_no_index_can_be_kept(cli: Cli, answering: ScriptedServer) -> None:
+    cache = cli.home.parent / "cache"
+    cache.mkdir()
+    (cache / "index").write_text("in the way")
+    done = cli.run("explain", "What does calc.py do?")
+    assert done.returncode == 0, done.stderr
+    assert "calc.py" in done.stdout
+    refused = cli.run("index")
+    assert (refused.returncode, refused.stdout) == (Exit.JOURNAL, "")
+    assert "folder of the index cannot be made" in refused.stderr
+
+
+def test_the_council_cites_what_the_index_finds(indexed: Cli, answering: ScriptedServer) -> None:
+    config = (indexed.home / "config.toml").read_text()
+    url = config.split('base_url = "')[1].split('"')[0]
+    (indexed.home / "config.toml").write_text(config.replace(url, answering.base_url))
+    done = indexed.run("explain", "Which errors are tried again?")
+    (indexed.home / "config.toml").write_text(config)
+    assert done.returncode == 0, done.stderr
+    assert any("class Policy" in str(request.body) for request in answering.requests)
