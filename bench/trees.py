@@ -22,6 +22,7 @@ from naestro.config import cache
 FETCH_S = 300
 """Seconds for one file."""
 FETCHING = """
+import hashlib
 import sys
 from pathlib import Path
 from pip._internal.commands import create_command
@@ -38,12 +39,14 @@ with command.main_context():
     if not sha256:
         sys.exit("\\n".join(f"{link.hash}  {link.filename}" for link in found))
     wanted = Hashes({"sha256": [sha256]})
-    link = next((link for link in found if link.is_hash_allowed(wanted)), None)
-    if link is None:
-        sys.exit(f"the index has no file of {name} {version} with the SHA-256 {sha256}")
-    answer = session.get(link.url.partition("#")[0], headers={"Accept-Encoding": "identity"})
-    answer.raise_for_status()
-    Path(folder, link.filename).write_bytes(answer.content)
+    named = [link for link in found if link.is_hash_allowed(wanted)]
+    for link in named or [link for link in found if not link.has_hash]:
+        answer = session.get(link.url.partition("#")[0], headers={"Accept-Encoding": "identity"})
+        answer.raise_for_status()
+        if sha256 == hashlib.sha256(answer.content).hexdigest():
+            Path(folder, link.filename).write_bytes(answer.content)
+            sys.exit()
+    sys.exit(f"the index has no file of {name} {version} with the SHA-256 {sha256}")
 """
 """A program for the Python that has pip: pip's own way to an index, but not its building of what it finds there."""
 

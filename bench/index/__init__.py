@@ -7,12 +7,14 @@ word vectors as Naestro, in its own format. Where the peers cannot be installed 
 
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
 from bench.index.changes import EDITS, SWITCHED_FILES, edits_ms, make_branch, switches_s
 from bench.index.daemon import Asking, Indexed, indexed, timed_ms
 from bench.index.model import semble_model
-from bench.index.peers import Asked, NoPeers, Peers, longest_word
+from bench.index.peers import Asked, NoPeers, Peers, installed, longest_word
 from bench.index.questions import questions
 from bench.row import Row, row
 from bench.trees import SYMPY
@@ -28,8 +30,9 @@ def measure() -> list[Row]:
     """All rows."""
     source = SYMPY.path() / "sympy"
     asked = questions(source, QUESTIONS)
+    start_peers = _peers()
     with indexed(source, make_branch) as place:
-        peers = _peers(place)
+        peers = start_peers and start_peers(place.stand.home.parent / "peers")
         rows = _building(place, peers, asked[0])
         asking = place.connection()
         asking.search(asked[0])
@@ -38,9 +41,10 @@ def measure() -> list[Row]:
         return rows
 
 
-def _peers(place: Indexed) -> Peers | None:
+def _peers() -> Callable[[Path], Peers] | None:
+    """What makes the peers that keep what they make in a folder; None, and told, where they cannot be had."""
     try:
-        return Peers(place.stand.home.parent / "peers", semble_model())
+        return partial(Peers, installed(), semble_model())
     except NoPeers as error:
         print(f"no peers: {error}", file=sys.stderr)
         return None

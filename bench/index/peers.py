@@ -42,15 +42,13 @@ class Asked:
 class Peers:
     """The environment, and a folder where they keep what they make."""
 
-    def __init__(self, folder: Path, model: Path | None) -> None:
-        """Keep below `folder`; `model` is a Model2Vec folder for semble. Raises `NoPeers`."""
-        self._python = installed() / "bin"
+    def __init__(self, environment: Path, model: Path, folder: Path) -> None:
+        """In `environment`, as `installed` gives it, and keep below `folder`; `model` is for semble, of Model2Vec."""
+        self._python = environment / "bin"
         self._kept = folder
         folder.mkdir(parents=True, exist_ok=True)
         wanted = {"SEMBLE_CACHE_LOCATION": str(folder / "semble"), "HF_HUB_OFFLINE": "1", "HOME": str(folder)}
-        self._environment = {**os.environ, **wanted}
-        if model:
-            self._environment["SEMBLE_MODEL_NAME"] = str(model)
+        self._environment = {**os.environ, **wanted, "SEMBLE_MODEL_NAME": str(model)}
 
     def forget(self) -> None:
         """Drop what semble keeps, so that the next run is a cold one."""
