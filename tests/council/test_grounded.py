@@ -8,6 +8,7 @@ import pytest
 
 from naestro.council.context import Context
 from naestro.council.specification import Ground
+from naestro.index.workspace_index import WorkspaceIndex
 from naestro.policy.workspace import Workspace
 from tests.council.desk import CRITIC, JUDGE, SYNTHESIZE, Desk, choose_text, council, desk_in, findings
 from tests.index.indexed import index_of, write
@@ -100,3 +101,24 @@ async def test_a_test_is_written_for_the_file_that_the_index_says_defines_the_na
         done = await desk.run("test", text="retry_policy")
         ground = await done.output("retrieve", Ground)
     assert ground.targets == ground.paths == ["net/retry.py"]
+
+
+async def test_what_the_index_knows_and_is_gone_is_no_target_and_no_document_is_one(
+    tmp_path: Path, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.otherwise("no test")
+    async with indexed_desk(tmp_path, scripted_server.base_url) as desk:
+        workspace, index = Workspace(desk.workspace), desk.index
+        assert isinstance(index, WorkspaceIndex)
+        both = dict.fromkeys(("a.py", "b.py"), "def boil_water():\n    return 1\n")
+        write(
+            workspace,
+            {**both, "README.md": "# Kettle\n\nThe kettle whistles.\n", "c.py": "kettle = 'whistles'\n"},
+        )
+        index.refresh()
+        (desk.workspace / "a.py").unlink()
+        targets = [
+            (await (await desk.run("test", text=text)).output("retrieve", Ground)).targets
+            for text in ("boil_water", "the kettle that whistles loudly in the README")
+        ]
+    assert targets == [["b.py"], ["c.py"]]

@@ -191,10 +191,11 @@ def test_the_last_span_tells_what_was_left_out_and_likely_files_are_searched_fir
     ],
 )
 def test_questions_about_this_repository_find_the_file_that_answers(question: str, path: str) -> None:
-    workspace = Workspace.find(REPOSITORY)
-    spans = search(workspace, question, 6)
+    # No bound on the time: other work on this machine must not cut the search.
+    searcher = LiteralSearcher(Workspace.find(REPOSITORY), seconds=60)
+    spans = searcher.search(question, 6)
     assert path in [span.path for span in spans]
-    assert spans == search(workspace, question, 6)
+    assert spans == searcher.search(question, 6)
 
 
 def test_a_search_of_this_repository_takes_less_than_two_seconds_of_processor_time() -> None:
