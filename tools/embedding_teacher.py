@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from naestro.index.embed.tensors import read_tensors
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 LAYERS, HEADS, EPSILON = 6, 12, 1e-12
 BATCH_WORDS = 256
 

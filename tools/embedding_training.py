@@ -16,7 +16,7 @@ from naestro.index.embed.static import NAME_WEIGHT, PATH_WEIGHT, log_counts, nam
 from naestro.index.embed.word_table import Rows
 from tools.embedding_corpus import Pair
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 EPOCHS = 4
 BATCH_PAIRS = 512
 NEIGHBOURS = 16
@@ -104,7 +104,7 @@ def _gradient(
 
 def _summed(vectors: Array, rows: Rows, texts: list[str]) -> _Sums:
     counts, used = log_counts(texts, rows, len(vectors))
-    sums = counts @ vectors[used]
+    sums = (counts @ vectors[used]).astype(np.float32)
     lengths = _lengths(sums)
     return _Sums(counts, used, lengths, unit(sums))
 

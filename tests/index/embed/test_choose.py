@@ -1,6 +1,7 @@
 """The embedder that the settings ask for, and what is said where it cannot be had."""
 
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -66,6 +67,7 @@ def test_minilm_finds_code_by_its_meaning_once_it_was_fetched() -> None:
     model, second = embedder(settings(embedder="minilm")), reranker(settings(rerank=True))
     assert model is not None
     assert second is model
+    assert second is not None
     assert model.dimension == 384
     scores = second.scores("parse the settings file", texts)
     assert scores[1] > scores[0]
@@ -74,7 +76,11 @@ def test_minilm_finds_code_by_its_meaning_once_it_was_fetched() -> None:
 
 def test_a_server_is_taken_with_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMBEDDING_KEY", "k")
-    there = {"embedder": "server", "embedder_url": "https://example.org/v1", "embedder_model": "m"}
+    there: dict[str, Any] = {
+        "embedder": "server",
+        "embedder_url": "https://example.org/v1",
+        "embedder_model": "m",
+    }
     assert isinstance(embedder(settings(**there, embedder_key_env="EMBEDDING_KEY")), ServerEmbedder)
     assert isinstance(embedder(settings(**there)), ServerEmbedder)
 
