@@ -9,7 +9,7 @@ from tests.architecture.source import ROOT, imported_names, modules
 PARTS_OF_OTHERS = {"pydantic_core": "pydantic"}
 """Packages that are one with another, which is declared."""
 RUN_AS_PROGRAM = {"ruff"}
-IMPORT_NAMES = {"acp": "agent-client-protocol"}
+IMPORT_NAMES = {"acp": "agent-client-protocol", "re2": "google-re2"}
 """Packages whose name on the index is another one."""
 OWN = {"naestro", "naestro_acp"}
 

@@ -13,6 +13,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from naestro import config
+
 if TYPE_CHECKING:
     from tree_sitter import Language, Node, Parser, Query
 
@@ -133,9 +135,12 @@ def _grammar(name: str) -> Grammar | None:
         GrammarLoadError,
         LanguageNotFoundError,
         UnsupportedPlatformError,
+        __version__,
         get_language,
     )
 
+    # The wheel unpacks a grammar where it is first asked for: into our cache, which its owner can move and clear.
+    config.set_for_libraries({"SEMBLE_GRAMMARS_CACHE_DIR": str(config.cache() / "grammars" / __version__)})
     try:
         language = get_language(_GRAMMAR_OF.get(name, name))
     except LanguageNotFoundError:
