@@ -2,7 +2,7 @@
 
 Small models on a small machine read some hundred tokens in the time that a person waits, so a file is shown by its
 head, its definitions and the lines that speak of the task, in their order, with their own numbers. Pure functions
-over lines; `context` above decides how much room there is. The real index will bring better excerpts as spans.
+over lines; `context` above decides how much room there is. What a search finds comes as spans, cut already.
 """
 
 import re

@@ -1,6 +1,7 @@
 """A file cut into the pieces that a reader takes in at once: its head, each definition, each section.
 
-By the look of the lines, for every language alike; the real index will parse. Pure functions over lines.
+By the look of the lines, for every language alike: `literal` reads thousands of files within seconds; the index parses
+them (`chunk`). Pure functions over lines.
 """
 
 import re
