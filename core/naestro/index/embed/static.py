@@ -32,7 +32,7 @@ PATH_WEIGHT = 0.3
 METHOD = 1
 """Counts up whenever the same table would give a text another vector."""
 BATCH_TEXTS = 32
-"""Texts that are summed in one matrix product: more have more words, and most pairs of text and word are none."""
+"""Texts that are summed one after the other: their vectors together stay in the processor's cache."""
 TEXT_CHARS_MAX = 16_384
 """A longer text is cut: chunks are far shorter."""
 
@@ -80,8 +80,21 @@ class StaticEmbedder:
 
     def _sums(self, texts: Sequence[str]) -> Vectors:
         """The weighted sums of the texts' words, `(len(texts), dimension)`, each of unit length."""
-        counts, used = log_counts(texts, self._table.rows, len(self._table))
-        return unit(counts @ self._table.vectors(used))
+        sums = np.zeros((len(texts), self.dimension), np.float32)
+        for at, text in enumerate(texts):
+            rows = np.fromiter(
+                chain.from_iterable(map(self._table.rows.__getitem__, words_of(text))), np.intp
+            )
+            if len(rows):
+                sums[at] = self._table.sum(*_weighed(rows))
+        return unit(sums)
+
+
+def _weighed(rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], Vectors]:
+    """The rows of a text's words, each once, and how much each counts; a table of all pairs is mostly zeros."""
+    rows.sort()
+    starts = np.flatnonzero(np.concatenate(([True], rows[1:] != rows[:-1])))
+    return rows[starts], _LOG_COUNTS.take(np.diff(starts, append=len(rows)), mode="clip")
 
 
 def log_counts(texts: Sequence[str], rows: Rows, words: int) -> tuple[Vectors, NDArray[np.intp]]:
