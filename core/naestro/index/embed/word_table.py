@@ -65,7 +65,7 @@ class WordTable:
         return self._vectors[rows] * self._scales[rows, None]
 
     def sum(self, rows: NDArray[np.intp], weights: Vectors) -> Vectors:
-        """The vectors of these rows, each times its weight, summed; a third of the time of `weights @ vectors(rows)`."""
+        """The vectors of these rows, each times its weight, summed: as `weights @ vectors(rows)`, in less time."""
         return (weights * self._scales[rows]) @ self._vectors[rows].astype(np.float32)
 
 
