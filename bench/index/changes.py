@@ -58,8 +58,9 @@ def switches_s(place: Indexed, asking: Asking) -> Iterator[float]:
         git(place.tree, "switch", "-q", BRANCH if is_there else "main")
         for path, new in asked:
             asking.until(lambda path=path, new=new, is_there=is_there: asking.finds(new, path) == is_there)
-        asking.until_quiet()
+        asking.until(asking.has_seen_all)
         yield time.perf_counter() - began
+        asking.until_quiet()
 
 
 def sources(tree: Path) -> list[str]:

@@ -101,11 +101,18 @@ class Asking:
             "method": method,
             "params": {"workspace": self._workspace, **params},
         }
-        self._connection.request("POST", "/rpc", json.dumps(asked), {"Content-Type": "application/json"})
-        answer = json.loads(self._connection.getresponse().read())
+        try:
+            answer = self._answer(json.dumps(asked))
+        except (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected):
+            self._connection.close()  # The daemon closes what is idle for long.
+            answer = self._answer(json.dumps(asked))
         if "error" in answer:
             raise RuntimeError(f"{method}: {answer['error']}")
         return answer["result"]
+
+    def _answer(self, body: str) -> dict[str, Any]:
+        self._connection.request("POST", "/rpc", body, {"Content-Type": "application/json"})
+        return json.loads(self._connection.getresponse().read())
 
     def search(self, query: str, limit: int = 10) -> list[dict[str, Any]]:
         """The results of a search; raises `RuntimeError` where the index did not give them."""
@@ -128,6 +135,10 @@ class Asking:
         while not is_so():
             if time.monotonic() > deadline:
                 raise RuntimeError(f"a change was not found within {SEEN_S:.0f} s")
+
+    def has_seen_all(self) -> bool:
+        """Whether the index knows of no file that it has not taken in."""
+        return not self.call("index.status")["unseen_files"]
 
     def until_quiet(self) -> None:
         """Wait until no index run goes on and no file is unseen."""
