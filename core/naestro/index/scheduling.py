@@ -157,7 +157,7 @@ class Indexes:
     async def close(self) -> None:
         """End runs soon (what they did stays) and close every index; one that is used afterwards opens again."""
         for root in list(self._open):
-            await self._close(root)
+            await self._open.pop(root).end()
 
     async def _kept(self, root: Path, *, is_checking: bool = False) -> OpenIndex:
         """The open index of `root`; `is_checking`: opened anew where the settings say otherwise by now."""
@@ -168,7 +168,7 @@ class Indexes:
             settings = await to_thread.run_sync(self._settings_of, root)
             kept = self._open.get(root)
             if kept is not None and kept.settings != settings.index:
-                await self._close(root)
+                await self._open.pop(root).end()
             if root not in self._open:
                 self._open[root] = await self._opened(root, settings)
             return self._open[root]
@@ -179,9 +179,6 @@ class Indexes:
         if self._is_following and settings.index.automatic:
             self._tasks.start_soon(kept.keep)
         return kept
-
-    async def _close(self, root: Path) -> None:
-        await self._open.pop(root).end()
 
     async def _used(self, root: Path) -> None:
         try:
@@ -194,4 +191,4 @@ class Indexes:
             await anyio.sleep(min(LOOK_S, self._unused_s))
             for root, kept in list(self._open.items()):
                 if time.monotonic() - kept.used_at > self._unused_s and not kept.is_busy:
-                    await self._close(root)
+                    await self._open.pop(root).end()

@@ -17,7 +17,7 @@ from types import TracebackType
 from naestro.config import Settings
 from naestro.errors import IndexDamaged, IndexFault, IndexUnavailable, NaestroError
 from naestro.index import lookup
-from naestro.index.difference import Difference, of_files, of_workspace
+from naestro.index.difference import of_files, of_workspace
 from naestro.index.embedding import Embedding
 from naestro.index.found import Found, IndexProgress, IndexStatus, MapReply, Match, Place, SearchReply
 from naestro.index.grep import grep
@@ -149,8 +149,9 @@ class WorkspaceIndex:
     def _run(self, meter: Meter, paths: Collection[str] | None, stop: threading.Event) -> None:
         """Compare, take in, write."""
         meter.tell("walking", is_due=True)
-        self._check_choice()
-        difference = self._difference(paths)
+        _check_choice(self._holdings, self._embedding)
+        some = None if paths is None else of_files(self.workspace, self.manifest, paths)
+        difference = some or of_workspace(self.workspace, self.manifest)
         if difference.folders is not None:
             self.folders = difference.folders
         if not difference.is_nothing:
@@ -164,21 +165,6 @@ class WorkspaceIndex:
             self.manifest.note(updated=now, warnings=" ".join(difference.warnings))
         if self._embedding.is_heavy:
             give_vectors(self.manifest, lambda: self.store, self._embedding, stop)
-
-    def _check_choice(self) -> None:
-        """Begin anew where the settings name another embedder than the index was made with."""
-        choice, before = self._embedding.choice, self.manifest.fact("embedder")
-        if before == choice:
-            return
-        if before:
-            self._holdings.erase(
-                f"The embedder is {choice} now, no longer {before}: the index was built anew."
-            )
-        self.manifest.note(embedder=choice)
-
-    def _difference(self, paths: Collection[str] | None) -> Difference:
-        some = None if paths is None else of_files(self.workspace, self.manifest, paths)
-        return some or of_workspace(self.workspace, self.manifest)
 
     def search(
         self, question: str, limit: int = 10, *, buffers: Mapping[str, str | None] = {}
@@ -278,6 +264,16 @@ class WorkspaceIndex:
     ) -> None:
         """Close it."""
         self.close()
+
+
+def _check_choice(holdings: Holdings, embedding: Embedding) -> None:
+    """Begin anew where the settings name another embedder than the index was made with."""
+    choice, before = embedding.choice, holdings.manifest.fact("embedder")
+    if before == choice:
+        return
+    if before:
+        holdings.erase(f"The embedder is {choice} now, no longer {before}: the index was built anew.")
+    holdings.manifest.note(embedder=choice)
 
 
 def _by_words(workspace: Workspace, question: str, limit: int) -> list[Found]:
