@@ -348,11 +348,11 @@ class TestDamage:
             reply = index.search("alpha")
             assert [found.path for found in reply.results] == ["a.py", "b.py"]
             assert reply.detail
-            assert index.needs_run
+            assert index.damage
             assert index.refresh().phase == "done"
             assert paths(index, "alpha")[0] == "a.py"
             assert index.search("alpha").detail == ""
-            assert not index.needs_run
+            assert not index.damage
 
     def test_another_embedder_is_another_index_and_said(self, workspace: Workspace, folder: Path) -> None:
         with index_of(workspace, embedder="static") as index:

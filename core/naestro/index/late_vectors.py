@@ -4,6 +4,7 @@ Files keep being found by their words; each gets its vectors when its turn comes
 there. `workspace_index` lies above; below lie the `manifest`, which knows who waits, the `store` and the `embedding`.
 """
 
+import math
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -19,9 +20,13 @@ FILES_AT_ONCE = 16
 
 
 def give_vectors(
-    manifest: Manifest, store: "Callable[[], Store]", embedding: Embedding, stop: threading.Event
+    manifest: Manifest,
+    store: "Callable[[], Store]",
+    embedding: Embedding,
+    stop: threading.Event,
+    files_max: float = math.inf,
 ) -> int:
-    """Give every file that waits for vectors its own; how many got them before `stop` was set.
+    """Give files that wait for vectors their own, about `files_max` of them; how many got them before `stop` was set.
 
     Raises `IndexFault` where the embedder fails, and what store and manifest do.
     """
@@ -31,7 +36,7 @@ def give_vectors(
     from naestro.index.vectors import hash_of
 
     done = 0
-    while (paths := manifest.waiting(FILES_AT_ONCE)) and not stop.is_set():
+    while done < files_max and (paths := manifest.waiting(FILES_AT_ONCE)) and not stop.is_set():
         chunks = [chunk for path in paths for chunk in store().chunks_of(path)]
         vectors = embedding.vectors(chunks)
         rows = [

@@ -62,7 +62,7 @@ class OpenIndex:
         """Set when the run over the whole workspace that goes on has ended; None where none does."""
         self._listeners: set[MemoryObjectSendStream[IndexProgress]] = set()
         self._watcher: Watcher | None = None
-        self._is_tidying = False
+        self._is_tidying = self._is_embedding = False
 
     async def ask(self, question: Callable[[], T]) -> T:
         """What a method of the index answers, in a worker thread."""
@@ -70,7 +70,7 @@ class OpenIndex:
         if self._watcher is not None:
             self._watcher.use()
         answer = await to_thread.run_sync(question, limiter=self._questions, abandon_on_cancel=True)
-        if self.index.needs_run:
+        if self.index.damage:
             self._begun(is_anew=False)
         return answer
 
@@ -149,7 +149,23 @@ class OpenIndex:
             if not self._is_ending:
                 last = await to_thread.run_sync(partial(refresh, stop=self._stop))
             beside.cancel_scope.cancel()
+        self._embed_later()
         return last
+
+    def _embed_later(self) -> None:
+        """Let a slow embedder work on, a little at a time between runs."""
+        if self.index.embeds_later and not self._is_embedding:
+            self._is_embedding = True
+            self._tasks.start_soon(self._embed)
+
+    async def _embed(self) -> None:
+        try:
+            is_more = True
+            while is_more and not self._is_ending:
+                async with self._turn:
+                    is_more = not self._is_ending and await to_thread.run_sync(self.index.embed_some)
+        finally:
+            self._is_embedding = False
 
     def _heard(self, progress: IndexProgress) -> None:
         """Hear of a run, in its thread; how it ended is told when its turn is over."""

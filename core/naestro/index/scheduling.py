@@ -175,6 +175,7 @@ class Indexes:
 
     async def _opened(self, root: Path, settings: Settings) -> OpenIndex:
         index = await to_thread.run_sync(WorkspaceIndex, Workspace(root), settings)
+        index.embeds_later = self._is_following
         kept = OpenIndex(index, settings.index, self._tasks, self._watched_max)
         if self._is_following and settings.index.automatic:
             self._tasks.start_soon(kept.keep)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from naestro.config import Settings
 from naestro.errors import IndexDamaged, IndexFault, IndexUnavailable, NaestroError
@@ -23,7 +24,7 @@ from naestro.index.found import Found, IndexProgress, IndexStatus, MapReply, Mat
 from naestro.index.grep import grep
 from naestro.index.holdings import NOT_YET, OTHER_WRITES, Holdings
 from naestro.index.indexing import Run, Site, Stopped
-from naestro.index.late_vectors import give_vectors
+from naestro.index.late_vectors import FILES_AT_ONCE, give_vectors
 from naestro.index.literal import LiteralSearcher
 from naestro.index.manifest import Counts, Manifest
 from naestro.index.map import repository_map
@@ -68,6 +69,8 @@ class WorkspaceIndex:
         """Whether changes are followed; `scheduling` says so."""
         self.watch_trouble = ""
         """Why they are not followed at once, as a sentence."""
+        self.embeds_later = False
+        """Whether vectors of a slow embedder are made by `embed_some` alone, so that no run waits for them."""
         self.folders: list[str] = []
         """The folders of the last walk, relative, the root (empty) first: those that are worth watching."""
         self.trouble = ""
@@ -76,12 +79,8 @@ class WorkspaceIndex:
         self._holdings = Holdings(folder or index_of(workspace.root), self._embedding)
         self._running = threading.Lock()
         self._unseen: set[str] = set()
-        self._damage = ""
-
-    @property
-    def needs_run(self) -> bool:
-        """Whether a search met damage, which the next `refresh` mends."""
-        return bool(self._damage) and self._holdings.is_writer
+        self.damage = ""
+        """What a search met, as a sentence; the next `refresh` mends it."""
 
     @cached_property
     def _search(self) -> Search:
@@ -125,7 +124,7 @@ class WorkspaceIndex:
         try:
             if not self._holdings.takes():
                 return meter.now("waiting", OTHER_WRITES)
-            damage, self._damage = self._damage, ""
+            damage, self.damage = self.damage, ""
             if is_anew or damage:
                 self._holdings.erase(f"{damage} It was built anew." if damage else "")
             try:
@@ -163,7 +162,7 @@ class WorkspaceIndex:
         if difference.folders is not None:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             self.manifest.note(updated=now, warnings=" ".join(difference.warnings))
-        if self._embedding.is_heavy:
+        if self._embedding.is_heavy and not self.embeds_later:
             give_vectors(self.manifest, lambda: self.store, self._embedding, stop)
 
     def search(
@@ -180,7 +179,8 @@ class WorkspaceIndex:
             found = self._search.find(self.store, question, limit, buffers)
         except (NaestroError, sqlite3.Error) as error:
             found = _by_words(self.workspace, question, limit)
-            self._damage = _said(error) if isinstance(error, IndexDamaged) else ""
+            if isinstance(error, IndexDamaged) and self._holdings.is_writer:
+                self.damage = _said(error)
             detail = f"{_said(error)} Searched the files as they are, by words alone."
         unseen = sorted(self._unseen)
         return SearchReply(found, len(unseen), unseen[:UNSEEN_SHOWN], self._running.locked(), detail)
@@ -238,6 +238,20 @@ class WorkspaceIndex:
         self.store.compact()
         self.manifest.checkpoint()
 
+    def embed_some(self) -> bool:
+        """Give some files the vectors that they wait for; whether that went well and more of them wait."""
+        if not (self._embedding.is_heavy and self._holdings.is_writer):
+            return False
+        try:
+            with self._running:
+                give_vectors(
+                    self.manifest, lambda: self.store, self._embedding, threading.Event(), FILES_AT_ONCE
+                )
+            return bool(self.manifest.waiting(1))
+        except (NaestroError, sqlite3.Error, OSError) as error:
+            self.trouble = _said(error)
+            return False
+
     def compact_if_needed(self) -> None:
         """Compact after enough changes; what stands against it is kept for the status."""
         try:
@@ -252,7 +266,7 @@ class WorkspaceIndex:
             self._holdings.close()
             self._embedding.close()
 
-    def __enter__(self) -> "WorkspaceIndex":
+    def __enter__(self) -> Self:
         """This index."""
         return self
 
