@@ -41,11 +41,19 @@ def test_what_git_or_the_owner_ignores_is_never_met(tmp_path: Path) -> None:
             "excluded.py": "",
         },
     )
-    assert sorted(met(workspace)) == [".gitignore", ".naestroignore", "a.py", "deep/.gitignore", "deep/kept.log"]
+    assert sorted(met(workspace)) == [
+        ".gitignore",
+        ".naestroignore",
+        "a.py",
+        "deep/.gitignore",
+        "deep/kept.log",
+    ]
 
 
 def test_secrets_are_never_met(tmp_path: Path) -> None:
-    workspace = made(tmp_path, {".env": "A=1", "id_rsa": "x", ".ssh/config": "x", "keys.pem": "x", "a.py": ""})
+    workspace = made(
+        tmp_path, {".env": "A=1", "id_rsa": "x", ".ssh/config": "x", "keys.pem": "x", "a.py": ""}
+    )
     assert list(met(workspace)) == ["a.py"]
 
 
@@ -80,7 +88,9 @@ def test_a_submodule_and_a_nested_repository_are_walked_without_their_git_folder
     assert sorted(met(workspace)) == ["nested/.gitignore", "nested/c.py", "sub/a.py"]
 
 
-def test_folders_of_tools_and_virtual_environments_are_left_out_without_an_ignore_file(tmp_path: Path) -> None:
+def test_folders_of_tools_and_virtual_environments_are_left_out_without_an_ignore_file(
+    tmp_path: Path,
+) -> None:
     workspace = made(
         tmp_path,
         {
