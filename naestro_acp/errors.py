@@ -39,6 +39,7 @@ CODES: Mapping[type[errors.NaestroError], int] = {
     errors.ModelUnknown: NOT_FOUND,
     errors.CouncilError: INTERNAL,
     errors.DaemonError: INTERNAL,
+    errors.IndexFault: INTERNAL,
 }
 """The code of a class, or of the nearest one above it."""
 
