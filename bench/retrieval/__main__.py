@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--limit", type=int, help="cases of each source and set, at most")
     parser.add_argument("--kept", type=Path)
     parser.add_argument("--no-ablations", action="store_true")
+    parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--kinds", default=KINDS, help="the sets, with spaces")
     parser.add_argument("--only", default="", help="names of sources, with commas")
     chosen = parser.parse_args()
@@ -30,7 +31,13 @@ def main() -> int:
         print("The commits are not run: NAESTRO_BENCH_HISTORIES names no folder with clones.")
     for source in left:
         fresh = list(
-            run([source], limit=chosen.limit, with_ablations=not chosen.no_ablations, kinds=chosen.kinds)
+            run(
+                [source],
+                limit=chosen.limit,
+                with_ablations=not chosen.no_ablations,
+                kinds=chosen.kinds,
+                with_peers=not chosen.no_peers,
+            )
         )
         found += fresh
         if chosen.kept:

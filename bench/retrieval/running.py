@@ -44,14 +44,17 @@ def run(
     *,
     limit: int | None = None,
     with_ablations: bool = True,
-    kinds: str = "commits docstrings",
+    with_peers: bool = True,
+    kinds: str = KINDS,
 ) -> Iterator[Asked]:
     """Every contender on every set of `sources`; `limit` cases of each at most."""
     for source in sources:
         for kind, tree, found in _sets(source, kinds):
             chosen = random.Random(SEED).sample(found, min(limit or len(found), len(found)))
             began = time.monotonic()
-            yield from _asked(kind, source, tree, chosen, with_ablations=with_ablations)
+            yield from _asked(
+                kind, source, tree, chosen, with_ablations=with_ablations, with_peers=with_peers
+            )
             took_s = time.monotonic() - began
             print(
                 f"{kind} of {source.name}: {len(chosen)} cases, {took_s:.0f} s", file=sys.stderr, flush=True
@@ -85,12 +88,13 @@ def _of_history(source: Source) -> list[Case]:
 
 
 def _asked(
-    kind: str, source: Source, tree: Path, chosen: Sequence[Case], *, with_ablations: bool
+    kind: str, source: Source, tree: Path, chosen: Sequence[Case], *, with_ablations: bool, with_peers: bool
 ) -> Iterator[Asked]:
     questions = [case.question for case in chosen]
     answers = contenders.ours(tree, questions, with_ablations=with_ablations)
-    answers |= contenders.peers(tree, questions)
-    if with_ablations:
+    if with_peers:
+        answers |= contenders.peers(tree, questions)
+    if with_peers and with_ablations:
         answers |= contenders.sentences(tree, questions)
     for name, places in answers.items():
         found = [scores(one, case.targets) for one, case in zip(places, chosen, strict=True)]

@@ -25,7 +25,7 @@ from naestro.index.weights import WEIGHTS, Weights
 Vector: TypeAlias = NDArray[np.float32]
 Scores: TypeAlias = NDArray[np.float64]
 
-FILE_CHUNKS_MAX = 3
+FILE_CHUNKS_MAX = 2
 """Chunks of a file that support one another; more of them only say that it is long."""
 SAID_MAX = 5
 """Words that `why` names."""
@@ -73,7 +73,7 @@ def rank(
     signs = _Signs(
         counts,
         _by_words(counts, candidates, wanted, statistics, weights),
-        _by_meaning(candidates, query_vector),
+        _by_meaning(candidates, query_vector, weights.vector_floor),
         [any(name.is_path(one.path) for name in wanted.named) for one in candidates],
         [_defined(one, wanted.names) for one in candidates],
     )
@@ -125,7 +125,6 @@ def _by_words(
     said = counts * (weights.saturation + 1) / (counts + bend[:, None])
     in_symbol = _held([_terms_of(one.symbol) for one in candidates], wanted.terms)
     said += weights.names * _held([_terms_of(" ".join(one.names)) for one in candidates], wanted.terms)
-    said += weights.symbol * in_symbol
     said += weights.path * _held([_terms_of(one.path.rpartition(".")[0]) for one in candidates], wanted.terms)
     own = np.array([max(len(_terms_of(_own_name(one))), 1) for one in candidates])
     return _to_one(said @ rarity) + weights.whole_name * np.minimum(in_symbol.sum(axis=1) / own, 1.0)
@@ -151,8 +150,8 @@ def _own_name(one: Candidate) -> str:
     return one.symbol.rpartition(".")[2] or " ".join(one.names)
 
 
-def _by_meaning(candidates: Sequence[Candidate], query_vector: Vector | None) -> Scores:
-    """Cosine of the vectors; 1 for the best."""
+def _by_meaning(candidates: Sequence[Candidate], query_vector: Vector | None, floor: float) -> Scores:
+    """Cosine of the vectors above a share of the best one; 1 for the best."""
     scores = np.zeros(len(candidates))
     if query_vector is None:
         return scores
@@ -160,7 +159,7 @@ def _by_meaning(candidates: Sequence[Candidate], query_vector: Vector | None) ->
     held = [(at, vector) for at, vector in rows if vector is not None]
     if held:
         scores[[at for at, _ in held]] = np.stack([vector for _, vector in held]) @ query_vector
-    return _to_one(np.maximum(scores, 0.0))
+    return _to_one(np.maximum(scores - floor * float(scores.max()), 0.0))
 
 
 def _to_one(scores: Scores) -> Scores:
