@@ -32,6 +32,9 @@ _METADATA_CACHE_BYTES: Final = 16 << 20
 _MALLOC_ARENAS: Final = (-8, 2)
 """glibc's M_ARENA_MAX. Without it each of LanceDB's threads keeps what it once needed: 600 MB instead of 260 after 200
 searches over 36,000 chunks."""
+_MALLOC_LARGE: Final = ((-3, 128 << 10), (-1, 128 << 10))
+"""M_MMAP_THRESHOLD and M_TRIM_THRESHOLD, fixed: left alone they grow with what an index run takes, which then stays.
+272 MB instead of 318 after a run over 22,000 chunks and 200 searches."""
 _QUIET: Final = {"LANCEDB_LOG": "off", "LANCE_LOG": "off", "RUST_LOG": "off"}
 
 _FULL = re.compile(r"os error (28|122)\b|no space left|quota exceeded", re.IGNORECASE)
@@ -43,7 +46,8 @@ _CROWDED = re.compile(r"os error (12|23|24)\b|too many open files|cannot allocat
 def _session() -> "lancedb.Session":
     """The caches that all tables of this process share."""
     config.set_for_libraries(_QUIET)
-    _tell_heap("mallopt", *_MALLOC_ARENAS)
+    for option in (_MALLOC_ARENAS, *_MALLOC_LARGE):
+        _tell_heap("mallopt", *option)
     lance_import.load()
     import lancedb
 
@@ -53,7 +57,10 @@ def _session() -> "lancedb.Session":
 
 
 def give_back_memory() -> None:
-    """Hand what is free in this process's heap back to the system, after work that took much."""
+    """Hand what is free in this process's heaps back to the system, after work that took much."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
     _tell_heap("malloc_trim", 0)
 
 
