@@ -1,12 +1,18 @@
 """Which language a file is written in."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import semble_grammars
 from hypothesis import given
 from hypothesis import strategies as st
 
+from naestro.config import environment_for_child
 from naestro.index.grammar import grammar, query_of
+from naestro.index.grammar_files import mend
 from naestro.index.languages import PROSE, language_of
 from naestro.index.parse import parse_file
 
@@ -140,6 +146,44 @@ def test_a_grammar_that_cannot_be_unpacked_is_none_and_said(
     assert grammar("typst") is None
     assert parse_file("a.typ", "= A\n").chunks[0].text == "= A"
     assert "No grammar for typst" in caplog.text
+
+
+def _unpack_and_parse(folder: Path) -> str:
+    """The first name in a Rust file, by a process that unpacks its grammars into `folder`."""
+    program = "from naestro.index.parse import parse_file; print(parse_file('a.rs', 'fn a() {}').definitions)"
+    environment = environment_for_child({"SEMBLE_GRAMMARS_CACHE_DIR": str(folder)})
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
+        check=True,
+    ).stdout
+
+
+def test_a_damaged_grammar_is_unpacked_anew(tmp_path: Path) -> None:
+    whole = _unpack_and_parse(tmp_path)
+    assert "'a'" in whole
+    (unpacked,) = tmp_path.rglob("*.so")
+    content = unpacked.read_bytes()
+    unpacked.write_bytes(content[:5000])
+    assert _unpack_and_parse(tmp_path) == whole
+    assert unpacked.read_bytes() == content
+    assert list(unpacked.parent.iterdir()) == [unpacked]
+
+
+def test_a_grammar_that_cannot_be_mended_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SEMBLE_GRAMMARS_CACHE_DIR", str(tmp_path))
+    for listed in Path(semble_grammars.__file__).parent.glob("grammars/*/manifest.json"):
+        place = tmp_path / listed.parent.name / "libtree_sitter_zig.so"
+        place.parent.mkdir()
+        place.write_bytes(b"no library")
+        place.with_name(f"{place.name}.{os.getpid()}").mkdir()  # what it would be unpacked to
+    mend("zig")
+    assert "The grammar of zig is not mended" in caplog.text
 
 
 def test_a_query_that_does_not_fit_is_none_and_said(caplog: pytest.LogCaptureFixture) -> None:

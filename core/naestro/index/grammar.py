@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from naestro import config
+from naestro.index.grammar_files import mend
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node, Parser, Query
@@ -141,6 +142,7 @@ def _grammar(name: str) -> Grammar | None:
 
     # The wheel unpacks a grammar where it is first asked for: into our cache, which its owner can move and clear.
     config.set_for_libraries({"SEMBLE_GRAMMARS_CACHE_DIR": str(config.cache() / "grammars" / __version__)})
+    mend(_GRAMMAR_OF.get(name, name))
     try:
         language = get_language(_GRAMMAR_OF.get(name, name))
     except LanguageNotFoundError:
