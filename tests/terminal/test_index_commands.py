@@ -56,7 +56,7 @@ def test_indexing_says_what_is_in_the_index_and_what_is_not_and_why(cli: Cli) ->
     first, files, left_out, meaning = done.stdout.splitlines()
     assert re.fullmatch(rf"indexed {re.escape(str(cli.workspace))} in \d+\.\d s", first)
     assert re.fullmatch(r"  3 files in \d+ parts, \d+\.\d MB on the disk", files)
-    assert left_out == "  1 files left out: 1 binary"
+    assert left_out == "  1 file left out: 1 binary"
     assert meaning == "  by meaning: static"
     assert done.stderr == ""
 

@@ -91,7 +91,7 @@ class LocalIndexing:
         self, workspace: str, query: str, *, limit: int = 10, buffers: Mapping[str, str | None] = {}
     ) -> SearchReply:
         """The places that answer `query`, the best first."""
-        _check_text("question", query, QUERY_CHARS_MAX)
+        check_text("question", query, QUERY_CHARS_MAX)
         _check_number("limit", limit, 1, RESULTS_MAX)
         _check_buffers(buffers)
         with environment(self._variables):
@@ -99,14 +99,14 @@ class LocalIndexing:
 
     async def symbol(self, workspace: str, name: str, *, limit: int = 50) -> list[Place]:
         """Where `name` is defined."""
-        _check_text("name", name, NAME_CHARS_MAX)
+        check_text("name", name, NAME_CHARS_MAX)
         _check_number("limit", limit, 1, PLACES_MAX)
         with environment(self._variables):
             return await self._indexes.symbol(_root(workspace), name, limit)
 
     async def references(self, workspace: str, name: str, *, limit: int = 100) -> list[Place]:
         """Where `name` is used."""
-        _check_text("name", name, NAME_CHARS_MAX)
+        check_text("name", name, NAME_CHARS_MAX)
         _check_number("limit", limit, 1, PLACES_MAX)
         with environment(self._variables):
             return await self._indexes.references(_root(workspace), name, limit)
@@ -115,7 +115,7 @@ class LocalIndexing:
         self, workspace: str, path: str, *, buffers: Mapping[str, str | None] = {}
     ) -> list[Place]:
         """What a file defines."""
-        _check_text("path", path, PATH_CHARS_MAX)
+        check_text("path", path, PATH_CHARS_MAX)
         _check_buffers(buffers)
         with environment(self._variables):
             return await self._indexes.outline(_root(workspace), path, buffers)
@@ -124,7 +124,7 @@ class LocalIndexing:
         """The repository map."""
         _check_number("budget", budget_tokens, BUDGET_MIN, BUDGET_MAX)
         if question:
-            _check_text("question", question, QUERY_CHARS_MAX)
+            check_text("question", question, QUERY_CHARS_MAX)
         with environment(self._variables):
             return await self._indexes.map(_root(workspace), budget_tokens, question)
 
@@ -132,7 +132,7 @@ class LocalIndexing:
         self, workspace: str, pattern: str, *, limit: int = 200, buffers: Mapping[str, str | None] = {}
     ) -> list[Match]:
         """The lines that match."""
-        _check_text("regular expression", pattern, PATTERN_CHARS_MAX, is_blank_allowed=True)
+        check_text("regular expression", pattern, PATTERN_CHARS_MAX, is_blank_allowed=True)
         _check_number("limit", limit, 1, PLACES_MAX)
         _check_buffers(buffers)
         with environment(self._variables):
@@ -162,7 +162,8 @@ def _root(workspace: str) -> Path:
     return Workspace.find(Path(workspace)).root
 
 
-def _check_text(name: str, text: str, max_chars: int, *, is_blank_allowed: bool = False) -> None:
+def check_text(name: str, text: str, max_chars: int, *, is_blank_allowed: bool = False) -> None:
+    """Raise `InputError` where `text`, which a person knows as `name`, is empty or longer than is looked for."""
     if not (text if is_blank_allowed else text.strip()):
         raise InputError(f"The {name} is empty.", hint="Say in a few words what is looked for.")
     if len(text) > max_chars:

@@ -104,7 +104,8 @@ def _holdings(status: IndexStatus) -> Iterator[str]:
     if status.skipped_files:
         reasons = sorted(status.skipped.items(), key=lambda pair: (-pair[1], pair[0]))
         said = ", ".join(f"{count:,} {one_line(reason)}" for reason, count in reasons)
-        yield f"  {status.skipped_files:,} files left out" + (f": {said}" if said else "")
+        counted = "1 file" if status.skipped_files == 1 else f"{status.skipped_files:,} files"
+        yield f"  {counted} left out" + (f": {said}" if said else "")
     if status.unseen_files:
         yield f"  {status.unseen_files:,} files are not in it yet"
     yield f"  by meaning: {one_line(status.embedder)}" if status.embedder else "  by words alone"

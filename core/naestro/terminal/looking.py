@@ -14,6 +14,13 @@ from rich.console import Console
 from rich.text import Text
 
 from naestro.client.api import Indexing, Match, Place, SearchReply
+from naestro.client.indexing import (
+    NAME_CHARS_MAX,
+    PATTERN_CHARS_MAX,
+    QUERY_CHARS_MAX,
+    RESULTS_MAX,
+    check_text,
+)
 from naestro.errors import IndexUnavailable, InputError, OutsideWorkspace
 from naestro.policy.workspace import Workspace
 from naestro.terminal import found
@@ -22,10 +29,6 @@ from naestro.terminal.exits import Exit
 from naestro.terminal.plain import print_json, wide_console
 from naestro.terminal.streams import say
 from naestro.terminal.text import one_line, printable
-
-WIDENED = 20
-"""How many times more results are asked for where only those of one folder are shown."""
-RESULTS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,12 @@ class Shown:
 
 async def search(asked: Asked, query: str, shown: Shown) -> int:
     """Print the places that answer `query`."""
+    check_text("question", query, QUERY_CHARS_MAX)
     below = None if shown.below is None else _from_root(asked.folder, shown.below)
-    limit = shown.limit if not below else min(RESULTS_MAX, shown.limit * WIDENED)
+    limit = RESULTS_MAX if below else shown.limit
     async with open_indexing(is_remote=asked.is_remote) as index:
         reply = await index.search(str(asked.folder), query, limit=limit)
+    is_cut = len(reply.results) == RESULTS_MAX
     if below:
         kept = [one for one in reply.results if f"{one.path}/".startswith(f"{below}/")]
         reply = replace(reply, results=kept[: shown.limit])
@@ -62,7 +67,9 @@ async def search(asked: Asked, query: str, shown: Shown) -> int:
         return Exit.OK
     _print_found(reply, query, shown.lines)
     if not reply.results:
-        print(f"Nothing was found for {one_line(query, 80)!r}" + (f" in {below}." if below else "."))
+        among = f" in {one_line(below)}" if below else ""
+        among += f" among the first {RESULTS_MAX} places" if below and is_cut else ""
+        print(f"Nothing was found for {one_line(query, 80)!r}{among}.")
     for note in found.notes(reply):
         say(f"note: {note}")
     return Exit.OK
@@ -96,6 +103,7 @@ async def show_map(asked: Asked, budget_tokens: int, question: str) -> int:
 
 async def show_symbol(asked: Asked, name: str, *, with_references: bool, limit: int) -> int:
     """Print where a name is defined and, if wanted, used."""
+    check_text("name", name, NAME_CHARS_MAX)
     root = str(asked.folder)
     uses: list[Place] = []
     async with open_indexing(is_remote=asked.is_remote) as index:
@@ -132,6 +140,7 @@ async def show_outline(asked: Asked, path: str) -> int:
 
 async def grep(asked: Asked, pattern: str, limit: int) -> int:
     """Print the lines that match."""
+    check_text("regular expression", pattern, PATTERN_CHARS_MAX, is_blank_allowed=True)
     async with open_indexing(is_remote=asked.is_remote) as index:
         matches = await index.grep(str(asked.folder), pattern, limit=limit)
     if asked.as_json:

@@ -29,7 +29,7 @@ def folder_of(workspace: Path | None) -> Path:
     except OSError as error:  # pragma: no cover - tested; a process without a folder cannot be measured
         raise InputError("The working directory is gone.", hint="Change to a folder that exists.") from error
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder.", hint="Name an existing folder with --workspace.")
+        raise InputError(f"{folder} is not a folder.", hint="Name an existing folder.")
     if not is_text(str(folder)):
         raise InputError(f"The folder {str(folder)!a} has no UTF-8 name.", hint="Rename the folder.")
     return folder
