@@ -25,7 +25,7 @@ def main() -> None:
 
 def semble(folder: str) -> Callable[[str], object]:
     """The index that semble keeps of the folder, loaded as its command loads it."""
-    from semble.index import SembleIndex
+    from semble.index import SembleIndex  # pyright: ignore[reportMissingImports] - in the peers' environment
 
     index = SembleIndex.from_path(folder)
     return lambda query: index.search(query, top_k=RESULTS)
@@ -33,9 +33,9 @@ def semble(folder: str) -> Callable[[str], object]:
 
 def bm25s(folder: str, kept: str) -> Callable[[str], object]:
     """An index of semble's chunks by the library's own tokenizer, kept in the folder `kept`."""
-    import bm25s
-    from semble.cache import find_index_from_cache_folder
-    from semble.index.types import PersistencePath
+    import bm25s  # pyright: ignore[reportMissingImports] - in the peers' environment
+    from semble.cache import find_index_from_cache_folder  # pyright: ignore[reportMissingImports]
+    from semble.index.types import PersistencePath  # pyright: ignore[reportMissingImports]
 
     chunks = PersistencePath.from_path(find_index_from_cache_folder(folder)).chunks
     texts = [chunk["content"] for chunk in json.loads(Path(chunks).read_bytes())]

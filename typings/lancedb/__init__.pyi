@@ -5,7 +5,6 @@ from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
-
 from lancedb.index import FTS, BTree, IvfFlat, IvfSq
 from lancedb.query import MatchQuery
 

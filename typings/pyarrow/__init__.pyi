@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 class DataType: ...
-
 class Field: ...
 
 class Schema:
