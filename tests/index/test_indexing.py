@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from naestro.errors import IndexUnavailable
+from naestro.errors import IndexDamaged, IndexUnavailable
+from naestro.index.difference import Stopped, of_workspace
 from naestro.index.found import IndexProgress
 from naestro.index.holdings import NOT_YET, OTHER_WRITES
 from naestro.index.indexing import FILES_HERE_MAX
@@ -25,7 +26,7 @@ from naestro.index.workers import (
     batches,
     worker_count,
 )
-from naestro.index.workspace_index import STOPPED, WorkspaceIndex
+from naestro.index.workspace_index import FIRST_RUN, STOPPED, WorkspaceIndex
 from naestro.policy.workspace import FILE_SIZE_MAX, Workspace
 from tests.index.indexed import index_of, workspace_of, write
 from tests.support.unprivileged import unprivileged
@@ -213,6 +214,47 @@ def test_a_run_that_is_stopped_goes_on_later(workspace: Workspace) -> None:
         assert index.refresh().phase == "done"
         assert paths(index, "alpha")[0] == "a.py"
         assert index.status().detail == ""
+
+
+def test_a_walk_is_stopped_too(workspace: Workspace) -> None:
+    stop = threading.Event()
+    with index_of(workspace) as index:
+        write(workspace, {"sub/c.py": "def delta():\n    return 2\n"})
+        on_the_way = walk(workspace, stop)
+        assert next(iter(on_the_way)).path == "a.py"
+        stop.set()
+        assert list(on_the_way) == []
+        with pytest.raises(Stopped):
+            of_workspace(workspace, index.manifest, stop)
+
+
+def test_damage_that_was_mended_meanwhile_is_forgotten(workspace: Workspace) -> None:
+    class Healed(dict[str, str | None]):
+        """What a search reads while another thread builds the index anew."""
+
+        def items(self):
+            assert index.refresh(is_anew=True).phase == "done"
+            raise IndexDamaged("The index is damaged.")
+
+    with index_of(workspace) as index:
+        assert FIRST_RUN in index.search("alpha", buffers=Healed(a="")).detail
+        assert index.damage == ""
+
+
+def test_an_index_that_is_thrown_away_under_a_search_does_not_answer_with_nothing(
+    workspace: Workspace,
+) -> None:
+    class Emptied(dict[str, str | None]):
+        """What a search reads while another thread throws the index away."""
+
+        def items(self):
+            index._holdings.erase("It is made anew.")
+            return super().items()
+
+    with index_of(workspace) as index:
+        reply = index.search("alpha", buffers=Emptied({"b.py": ""}))
+        assert [found.path for found in reply.results][:1] == ["a.py"]
+        assert FIRST_RUN in reply.detail
 
 
 def tasks_of(workspace: Workspace) -> list[Task]:

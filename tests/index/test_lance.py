@@ -5,6 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from naestro.errors import IndexDamaged
 from naestro.index import lance, lance_import
 
 LOADS = """
@@ -83,3 +86,18 @@ def test_memory_is_given_back_without_harm() -> None:
     lance._tell_heap("no_such_function", 0)
     assert len(held[0]) == 1_000
     assert lance._portal_of(os.getpid()) is lance._portal_of(os.getpid())
+
+
+def test_a_panic_of_lancedb_does_not_end_its_event_loop() -> None:
+    class PanicException(BaseException):
+        """As Rust's panics come to Python."""
+
+    async def panic() -> None:
+        raise PanicException("Table chunks is closed")
+
+    async def answer() -> int:
+        return 1
+
+    with pytest.raises(IndexDamaged, match="Table chunks is closed"), lance.faults("Searching the index"):
+        lance.call(panic)
+    assert lance.call(answer) == 1

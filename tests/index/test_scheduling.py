@@ -11,7 +11,7 @@ from naestro.config import IndexSettings, Settings
 from naestro.errors import ConfigError
 from naestro.index.found import IndexProgress
 from naestro.index.holdings import NOT_YET
-from naestro.index.scheduling import Indexes
+from naestro.index.scheduling import NO_PROJECT, Indexes
 from naestro.index.watch import FOLDERS_MAX
 from naestro.policy.workspace import Workspace
 from tests.index.indexed import workspace_of, write
@@ -180,6 +180,21 @@ async def test_an_index_that_nobody_uses_is_closed_and_opened_again(workspace: W
             while await indexes.open(workspace.root) is first:
                 await anyio.lowlevel.checkpoint()
         assert [place.path for place in await indexes.symbol(workspace.root, "alpha")] == ["a.py"]
+
+
+async def test_the_home_folder_is_indexed_only_when_that_is_asked_for(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(workspace.root / "sub"))
+    async with opened() as indexes:
+        status = await indexes.status(workspace.root)
+        assert (status.updated, status.is_indexing) == ("", False)
+        assert NO_PROJECT in status.detail
+        assert indexes.progress(workspace.root) is None
+        assert (await indexes.update(workspace.root)).phase == "done"
+    (workspace.root / "naestro.toml").touch()
+    async with opened() as indexes:
+        await watched(indexes, workspace.root)
 
 
 async def test_a_damaged_index_mends_itself_after_a_question(workspace: Workspace) -> None:

@@ -5,6 +5,7 @@
 
 import os
 import stat
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -59,15 +60,21 @@ class Difference:
             self.todo.append(Task(seen.path, seen.stamp, record.hash if record and is_held else b""))
 
 
-def of_workspace(workspace: Workspace, manifest: Manifest) -> Difference:
-    """All that is different; takes a walk."""
+class Stopped(Exception):
+    """The caller asked the run to end; what was written stays."""
+
+
+def of_workspace(workspace: Workspace, manifest: Manifest, stop: threading.Event | None = None) -> Difference:
+    """All that is different; takes a walk. Raises Stopped soon after `stop` was set."""
     found = Difference(pending=manifest.pending())
     records = {record.path: record for record in manifest.records()}
     unmet = set(found.pending)
-    on_the_way = walk(workspace)
+    on_the_way = walk(workspace, stop)
     for seen in on_the_way:
         found.compare(seen, records.pop(seen.path, None))
         unmet.discard(seen.path)
+    if on_the_way.stop.is_set():
+        raise Stopped
     found.gone = unmet.union(records)
     found.known.update(records)
     found.folders = on_the_way.folders

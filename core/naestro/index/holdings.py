@@ -33,6 +33,8 @@ class Holdings:
         self._embedding = embedding
         self.rebuilt = ""
         """Why what was there was thrown away, as a sentence; empty where it was not."""
+        self.age = 0
+        """How often it was: what was met before that says nothing of what is there now."""
         self._lease = Lease(folder)
         self._lock = threading.RLock()
         self._manifest: Manifest | None = None
@@ -80,6 +82,7 @@ class Holdings:
         with self._lock:
             _log.warning("%s: %s", self.folder, reason)
             self.rebuilt = reason
+            self.age += 1
             self._close_files()
             erase(self.folder)
             for name in (MANIFEST, f"{MANIFEST}-wal", f"{MANIFEST}-shm"):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from naestro.index.difference import Difference
+from naestro.index.difference import Difference, Stopped
 from naestro.index.embedding import Embedding
 from naestro.index.manifest import FileEntry, FileRecord, Manifest
 from naestro.index.meter import Meter
@@ -37,10 +37,6 @@ FILES_BETWEEN_LOOKS = 8
 """Files that are taken in here between two looks whether to stop."""
 WRITE_EVERY_S = 3.0
 """Seconds after which what was read is written, however little."""
-
-
-class Stopped(Exception):
-    """The caller asked the run to end; what was written stays."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,23 @@ def _portal_of(_process: int) -> BlockingPortal:
 
 def call(function: Callable[..., Awaitable[_T]], *args: object) -> _T:
     """What `function(*args)` gives in LanceDB's event loop; the caller waits."""
-    return _portal_of(os.getpid()).call(function, *args)
+    return _portal_of(os.getpid()).call(_guarded, function, *args)
+
+
+async def _guarded(function: Callable[..., Awaitable[_T]], *args: object) -> _T:
+    """What `function(*args)` gives. A panic of LanceDB, which is no Exception, would end the loop for good."""
+    try:
+        return await function(*args)
+    except BaseException as error:
+        cause = _first_of(error)
+        if _is_panic(cause):
+            raise RuntimeError(str(cause)) from error
+        raise
+
+
+def _is_panic(error: BaseException) -> bool:
+    """Whether Rust gave up; it descends from BaseException."""
+    return type(error).__name__ == "PanicException"
 
 
 async def connect(folder: Path, *, is_writer: bool) -> "lancedb.AsyncConnection":
@@ -114,10 +130,9 @@ def faults(doing: str) -> Generator[None]:
         yield
     except BaseException as error:
         cause = _first_of(error)
-        is_native = type(cause).__name__ == "PanicException"  # Descends from BaseException.
         if isinstance(cause, IndexFault):
             raise cause from None
-        if not is_native and not isinstance(cause, OSError | RuntimeError | ValueError):
+        if not _is_panic(cause) and not isinstance(cause, OSError | RuntimeError | ValueError):
             raise
         raise fault_of(cause, doing) from error
 

@@ -10,6 +10,7 @@ protocol; `root` is always that of `Workspace.find`.
 """
 
 import logging
+import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -28,10 +29,12 @@ from naestro.index.found import IndexProgress, IndexStatus, MapReply, Match, Pla
 from naestro.index.open_index import OpenIndex
 from naestro.index.watch import FOLDERS_MAX
 from naestro.index.workspace_index import WorkspaceIndex
-from naestro.policy.workspace import Workspace
+from naestro.policy.workspace import SETTINGS_NAME, Workspace
 
 _log = logging.getLogger(__name__)
 
+NO_PROJECT: Final = "This folder is or holds your home, and is no project: only `naestro index` indexes it."
+"""Somebody who asks there by mistake does not mean the whole disk."""
 UNUSED_S: Final = 1800.0
 """An index that nobody asked for so long is closed; what changes meanwhile is seen when it is opened again."""
 LOOK_S: Final = 60.0
@@ -177,7 +180,11 @@ class Indexes:
         index = await to_thread.run_sync(WorkspaceIndex, Workspace(root), settings)
         index.embeds_later = self._is_following
         kept = OpenIndex(index, settings.index, self._tasks, self._watched_max)
-        if self._is_following and settings.index.automatic:
+        if not self._is_following:
+            return kept
+        if _is_no_project(root):
+            index.watch_trouble = NO_PROJECT
+        elif settings.index.automatic:
             self._tasks.start_soon(kept.keep)
         return kept
 
@@ -193,3 +200,11 @@ class Indexes:
             for root, kept in list(self._open.items()):
                 if time.monotonic() - kept.used_at > self._unused_s and not kept.is_busy:
                     await self._open.pop(root).end()
+
+
+def _is_no_project(root: Path) -> bool:
+    """Whether `root` is the person's home folder or holds it, without a mark: nobody asks for the whole disk."""
+    home = os.path.realpath(Path("~").expanduser())
+    return Path(home).is_relative_to(root) and not (
+        os.path.lexists(root / ".git") or (root / SETTINGS_NAME).is_file()
+    )

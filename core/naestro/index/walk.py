@@ -9,6 +9,7 @@ rules themselves (`policy`). It opens no file: what a file says is looked at by 
 import os
 import re
 import stat
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -96,6 +97,8 @@ class Walk:
 
     workspace: Workspace
     files_max: int = FILES_MAX
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Once it is set, the walk ends soon, with less than there is."""
     ignores: Ignores = field(init=False)
     folders: list[str] = field(default_factory=list[str])
     """Each folder that was listed, the root (empty) first."""
@@ -124,6 +127,8 @@ class Walk:
             return
         self.folders.append(folder)
         for entry in entries:
+            if self.stop.is_set():
+                return
             path = f"{folder}/{entry.name}" if folder else entry.name
             try:
                 status = entry.stat(follow_symlinks=False)
@@ -154,9 +159,9 @@ class Walk:
         return found
 
 
-def walk(workspace: Workspace) -> Walk:
-    """A walk through `workspace`."""
-    return Walk(workspace)
+def walk(workspace: Workspace, stop: threading.Event | None = None) -> Walk:
+    """A walk through `workspace`, which ends soon once `stop` is set."""
+    return Walk(workspace, stop=stop or threading.Event())
 
 
 def look(workspace: Workspace, path: str, ignores: Ignores) -> Seen | None:

@@ -18,12 +18,12 @@ from typing import Self
 from naestro.config import Settings
 from naestro.errors import IndexDamaged, IndexFault, IndexUnavailable, NaestroError
 from naestro.index import lookup
-from naestro.index.difference import of_files, of_workspace
+from naestro.index.difference import Stopped, of_files, of_workspace
 from naestro.index.embedding import Embedding
 from naestro.index.found import Found, IndexProgress, IndexStatus, MapReply, Match, Place, SearchReply
 from naestro.index.grep import grep
 from naestro.index.holdings import NOT_YET, OTHER_WRITES, Holdings
-from naestro.index.indexing import Run, Site, Stopped
+from naestro.index.indexing import Run, Site
 from naestro.index.late_vectors import FILES_AT_ONCE, give_vectors
 from naestro.index.literal import LiteralSearcher
 from naestro.index.manifest import Counts, Manifest
@@ -133,6 +133,7 @@ class WorkspaceIndex:
                 if not _is_damage(error):
                     raise
                 self._holdings.erase(f"{_said(error)} It was built anew.")
+                self.damage = ""
                 self._run(meter, None, stop)
         except Stopped:
             return meter.now("failed", STOPPED)
@@ -150,7 +151,7 @@ class WorkspaceIndex:
         meter.tell("walking", is_due=True)
         _check_choice(self._holdings, self._embedding)
         some = None if paths is None else of_files(self.workspace, self.manifest, paths)
-        difference = some or of_workspace(self.workspace, self.manifest)
+        difference = some or of_workspace(self.workspace, self.manifest, stop)
         if difference.folders is not None:
             self.folders = difference.folders
         if not difference.is_nothing:
@@ -172,13 +173,17 @@ class WorkspaceIndex:
 
         Where the table cannot be used the files are searched as they are, by words alone; the reply says so.
         """
-        detail = ""
+        detail, age = "", self._holdings.age
         try:
             if not self.manifest.fact("updated"):
                 raise IndexUnavailable(FIRST_RUN if self._running.locked() else NOT_YET)
             found = self._search.find(self.store, question, limit, buffers)
-        except (NaestroError, sqlite3.Error) as error:
+            if age != self._holdings.age:  # it was thrown away meanwhile, and what was asked was empty
+                raise IndexUnavailable(FIRST_RUN)
+        except (NaestroError, sqlite3.Error) as met:
             found = _by_words(self.workspace, question, limit)
+            # What was thrown away meanwhile closes under a search; that says nothing of what is there now.
+            error = met if age == self._holdings.age else IndexUnavailable(FIRST_RUN)
             if isinstance(error, IndexDamaged) and self._holdings.is_writer:
                 self.damage = _said(error)
             detail = f"{_said(error)} Searched the files as they are, by words alone."
