@@ -25,7 +25,7 @@ from naestro.index.weights import WEIGHTS, Weights
 Vector: TypeAlias = NDArray[np.float32]
 Scores: TypeAlias = NDArray[np.float64]
 
-FILE_CHUNKS_MAX = 2
+FILE_CHUNKS_MAX = 3
 """Chunks of a file that support one another; more of them only say that it is long."""
 SAID_MAX = 5
 """Words that `why` names."""
@@ -73,7 +73,7 @@ def rank(
     signs = _Signs(
         counts,
         _by_words(counts, candidates, wanted, statistics, weights),
-        _by_meaning(candidates, query_vector, weights.vector_floor),
+        _by_meaning(candidates, query_vector),
         [any(name.is_path(one.path) for name in wanted.named) for one in candidates],
         [_defined(one, wanted.names) for one in candidates],
     )
@@ -90,14 +90,18 @@ def counted(terms: Sequence[str], candidates: Sequence[Candidate]) -> Scores:
     keys = [(f" {term} ", len(term) + 1) for term in terms]
     for row, one in enumerate(candidates):
         text = f" {one.prepared} "
-        for column, (key, step) in enumerate(keys):
-            at = text.find(key)
-            if at >= 0:
-                times = 1
-                while text.startswith(key, at + times * step):
-                    times += 1
-                counts[row, column] = times
+        counts[row] = [_times(text, key, step) for key, step in keys]
     return counts
+
+
+def _times(text: str, key: str, step: int) -> int:
+    """How often `key` stands in `text` from its first place on, `step` characters apart."""
+    first = at = text.find(key)
+    if first < 0:
+        return 0
+    while text.startswith(key, at):
+        at += step
+    return (at - first) // step
 
 
 def _rarity(terms: Sequence[str], statistics: Statistics) -> Scores:
@@ -123,11 +127,9 @@ def _by_words(
     rarity = _rarity(wanted.terms, statistics)
     bend = weights.saturation * (1 - weights.length + weights.length * _lengths(candidates, statistics))
     said = counts * (weights.saturation + 1) / (counts + bend[:, None])
-    in_symbol = _held([_terms_of(one.symbol) for one in candidates], wanted.terms)
     said += weights.names * _held([_terms_of(" ".join(one.names)) for one in candidates], wanted.terms)
     said += weights.path * _held([_terms_of(one.path.rpartition(".")[0]) for one in candidates], wanted.terms)
-    own = np.array([max(len(_terms_of(_own_name(one))), 1) for one in candidates])
-    return _to_one(said @ rarity) + weights.whole_name * np.minimum(in_symbol.sum(axis=1) / own, 1.0)
+    return _to_one(said @ rarity)
 
 
 def _held(texts: Sequence[frozenset[str]], terms: Sequence[str]) -> Scores:
@@ -145,13 +147,8 @@ def _terms_of(text: str) -> frozenset[str]:
     return frozenset(term for word in _WORD.findall(text) for term in terms_in(word))
 
 
-def _own_name(one: Candidate) -> str:
-    """The name of the chunk without what it lies in."""
-    return one.symbol.rpartition(".")[2] or " ".join(one.names)
-
-
-def _by_meaning(candidates: Sequence[Candidate], query_vector: Vector | None, floor: float) -> Scores:
-    """Cosine of the vectors above a share of the best one; 1 for the best."""
+def _by_meaning(candidates: Sequence[Candidate], query_vector: Vector | None) -> Scores:
+    """Cosine of the vectors; 1 for the best."""
     scores = np.zeros(len(candidates))
     if query_vector is None:
         return scores
@@ -159,7 +156,7 @@ def _by_meaning(candidates: Sequence[Candidate], query_vector: Vector | None, fl
     held = [(at, vector) for at, vector in rows if vector is not None]
     if held:
         scores[[at for at, _ in held]] = np.stack([vector for _, vector in held]) @ query_vector
-    return _to_one(np.maximum(scores - floor * float(scores.max()), 0.0))
+    return _to_one(np.maximum(scores, 0.0))
 
 
 def _to_one(scores: Scores) -> Scores:
@@ -177,11 +174,11 @@ def _defined(one: Candidate, names: frozenset[str]) -> str:
 
 def _in_all(signs: _Signs, candidates: Sequence[Candidate], wanted: Question, weights: Weights) -> Scores:
     scores = signs.words + weights.vector * signs.meaning
-    scores += weights.file * _by_file(scores, candidates, weights.file_fading)
+    factors = np.array([_factor(one.path, wanted, weights) for one in candidates])
+    scores += weights.file * _by_file(scores * factors, candidates, weights.file_fading)
     if wanted.is_name:
         scores += weights.definition * np.array([bool(name) for name in signs.defined])
-    scores *= [_factor(one.path, wanted, weights) for one in candidates]
-    return scores + weights.named * np.array(signs.named)
+    return scores * factors + weights.named * np.array(signs.named)
 
 
 def _by_file(scores: Scores, candidates: Sequence[Candidate], fading: float) -> Scores:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Weights:
     """How much each sign counts. A chunk's score by words is 1 for the best one; the rest is added or multiplied."""
 
-    saturation: float = 3.0
+    saturation: float = 2.0
     """BM25's k1, how slowly a repeated term stops counting: code repeats what it is about."""
     length: float = 0.75
     """BM25's b: how much more a long chunk has to say, from 0 to 1."""
@@ -18,16 +18,12 @@ class Weights:
     """Of a term's rarity, added where a name that the chunk defines holds it: a definition before its uses."""
     path: float = 0.75
     """Likewise for the path: people speak of files by what they are called."""
-    whole_name: float = 0.1
-    """Added where the question holds all words of the name, its share where it holds some."""
     vector: float = 0.6
     """Added for the best match of the vectors, less than full text has: it knows the exact names."""
-    vector_floor: float = 0.5
-    """Share of the best cosine that says nothing: all texts of a code base are that near, by any embedder."""
-    file: float = 0.8
+    file: float = 1.3
     """Added for the file whose chunks say most: chunks of one file support one another."""
-    file_fading: float = 0.4
-    """Factor for a file's second chunk in its sum, so that a long file does not win by its length."""
+    file_fading: float = 0.3
+    """Factor for each further chunk of a file in its sum, so that a long file does not win by its length."""
     definition: float = 2.0
     """Added where the question is a name and the chunk defines it: nothing else can be meant."""
     named: float = 2.0
