@@ -24,6 +24,7 @@ BENCHES = (
     "recovery",
     "memory",
     "index",
+    "retrieval",
 )
 
 

@@ -13,7 +13,7 @@ SAMPLE = ("tornado", "fastify", "sqlalchemy", "celery", "scikit-learn")
 """Of the half that is reported, from small to large."""
 CASES = 40
 """Of each source and set."""
-SECONDS = 200
+SECONDS = 100
 """After which no further source is begun."""
 PEERS = ("semble", "plain BM25", "full text alone", "vectors alone")
 SHOWN = ("file recall", "file NDCG", "span recall", "span NDCG")
@@ -27,7 +27,7 @@ def rows() -> list[Row]:
         if time.monotonic() - began > SECONDS:
             print(f"{source.name} is left out: {SECONDS} s have passed", file=sys.stderr)
             continue
-        found += run([source], limit=CASES, with_ablations=False)
+        found += run([source], limit=CASES, with_ablations=False, kinds="commits docstrings")
     if not histories():
         print(
             f"retrieval: the commits were not run: {HISTORIES} names no folder with clones", file=sys.stderr
