@@ -215,3 +215,9 @@ class TestTheProgram:
             [RIPGREP, "needle", "a.txt"], cwd=workspace.root, capture_output=True, text=True, check=False
         )
         assert plain.stdout == "other\n"
+
+
+def test_what_is_no_expression_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        Expression(tmp_path, "(")
+    assert "b'" not in refused.value.message

@@ -110,7 +110,7 @@ class Expression:
             self._compiled = re2.compile(f"(?m:{pattern})".encode("utf-8", "replace"), options)
             plain = re2.compile(pattern.encode("utf-8", "replace"), options)
         except re2.error as error:
-            raise _refused(pattern, str(error)) from error
+            raise _refused(pattern, _said(error)) from error
         if plain.programsize > PROGRAM_SIZE_MAX:
             raise _refused(pattern, "it is too large")
         self._root = root
@@ -254,3 +254,9 @@ def _late() -> WorkspaceError:
     return WorkspaceError(
         f"The files were not looked through within {GREP_S:.0f} s.", hint="Look for more, or in fewer files."
     )
+
+
+def _said(error: Exception) -> str:
+    """What RE2 has against an expression; it says so in bytes."""
+    said = error.args[0] if error.args else ""
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)

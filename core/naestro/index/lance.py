@@ -157,5 +157,6 @@ def fault_of(error: BaseException, doing: str) -> IndexFault:
             f"{doing} failed: this process has no memory or no file handles left.",
             hint="Close other programs, or raise the limit (`ulimit -n`).",
         )
-    first = said.strip().splitlines()[0][:200] if said.strip() else type(error).__name__
+    # LanceDB ends its messages with the place in its own source.
+    first = said.strip().splitlines()[0].split(", /")[0][:200] if said.strip() else type(error).__name__
     return IndexDamaged(f"{doing} failed: the index is damaged ({first}).")

@@ -26,9 +26,10 @@ def index_of(root: Path) -> Path:
 
 
 def made(folder: Path) -> Path:
-    """`folder`, made for its owner alone where it is missing. Raises IndexUnavailable."""
+    """`folder`, made for its owner alone where it is missing, and so the one it lies in. Raises IndexUnavailable."""
     try:
-        folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+        folder.mkdir(mode=OWNER_ONLY, exist_ok=True)
     except OSError as error:
         raise IndexUnavailable(
             f"The folder of the index cannot be made: {error.strerror}.",
