@@ -74,7 +74,9 @@ def test_the_next_one_goes_on_and_says_nothing_that_is_not_found(workspace: Work
 
 def test_workers_end_with_a_killed_parent(workspace: Workspace) -> None:
     for n in range(FILES):  # so much that the workers are at it when the first files are written
-        (workspace.root / f"m{n}.py").write_text(f"def made_{n}(number):\n    return number + {n}\n\n\n" * 400)
+        (workspace.root / f"m{n}.py").write_text(
+            f"def made_{n}(number):\n    return number + {n}\n\n\n" * 400
+        )
     workers = killed_at(workspace, "begun")
     assert workers
     deadline = time.monotonic() + WAIT_S
