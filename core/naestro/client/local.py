@@ -81,8 +81,9 @@ class LocalClient(BoundClient):
         The next process's `take_up` goes on with what was parked. Following, reading and answering work until the end.
         Index runs end where they are, and those who follow them are told.
         """
-        await self._working.shut_down(drain_s)
+        # First, since it may take a second: once runs are parked their followers should see the process go at once.
         await self._core.close_indexes()
+        await self._working.shut_down(drain_s)
 
     @asynccontextmanager
     async def everything(self, after: int) -> AsyncGenerator[AsyncIterator[tuple[int, Event]]]:
