@@ -22,6 +22,7 @@ $(STAMP): requirements/dev.txt pyproject.toml tools/venv.sh
 
 demo: $(STAMP) ## a council of local models answers a question about this repository
 	@$(BIN)/python -m naestro models pull qwen2.5-coder-0.5b qwen2.5-coder-1.5b
+	@$(BIN)/python -m naestro index
 	@$(BIN)/python -m naestro run docs/examples/demo.toml
 
 test: $(STAMP) ## all tests, with coverage measured
