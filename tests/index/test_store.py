@@ -274,12 +274,12 @@ def test_another_embedder_needs_a_rebuild(tmp_path: Path) -> None:
     Store.open(tmp_path, "static", DIMENSION, is_writer=True).close()
     for name, dimension in (("minilm", DIMENSION), ("static", 8)):
         other = Store.open(tmp_path, name, dimension, is_writer=True)
-        assert other.needs_rebuild
+        assert other.rebuild_reason
         assert "static" in other.rebuild_reason
         other.close()
     erase(tmp_path)
     made = Store.open(tmp_path, "minilm", DIMENSION, is_writer=True)
-    assert not made.needs_rebuild
+    assert made.rebuild_reason == ""
     made.close()
 
 

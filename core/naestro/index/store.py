@@ -65,7 +65,7 @@ class Store:
         self.pins = pins
         self.is_writer = is_writer
         self.rebuild_reason = ""
-        """Why this index must be made anew (another embedder, …), as a sentence; empty where it serves."""
+        """Why this index must be made anew (another embedder or layout), as a sentence: `erase` and `open` then."""
         self._writing = threading.Lock()
         self._looking = threading.Lock()
         self._recent = Recent()
@@ -85,11 +85,6 @@ class Store:
         it), `IndexUnavailable` where there is no room, no right, or, for a reader, nothing yet.
         """
         return cls(folder, Pins(embedder, dimension), is_writer=is_writer)
-
-    @property
-    def needs_rebuild(self) -> bool:
-        """Whether the table was made with another embedder or layout; `erase` and `open` then, and say the reason."""
-        return bool(self.rebuild_reason)
 
     @property
     def needs_compaction(self) -> bool:
