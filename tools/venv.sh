@@ -3,7 +3,9 @@
 #
 #   tools/venv.sh FOLDER REQUIREMENTS
 #
-# Installs exactly what REQUIREMENTS locks, with hashes, then this checkout itself as an editable install.
+# Installs exactly what REQUIREMENTS locks, with hashes, then this checkout itself as an editable install. The lock is
+# complete, so nothing is resolved: pip 23 looks for a newer release than the locked one where a package is asked for
+# with an extra, finds no hash for it and stops.
 # Everything is compiled to bytecode, as pip does by itself: without it each start compiles anew what it imports.
 # PYTHON names the interpreter (3.11 or newer); without it the first fitting one on PATH is taken.
 set -eu
@@ -62,5 +64,5 @@ if [ ! -e "$folder" ]; then
     make_folder
 fi
 echo "Installing $requirements into $folder ..."
-install --require-hashes -r "$requirements"
+install --no-deps --require-hashes -r "$requirements"
 install --no-deps --no-build-isolation -e .
