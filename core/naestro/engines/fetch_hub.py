@@ -1,9 +1,10 @@
 """A model's file from the model hub, over HTTP, going on where an earlier fetch was cut short (RFC 9110, 13.1.5, 14).
 
-`fetch` above takes it as the first source; below it stand `fetch_target` and httpx2. It does not know whether the
-bytes are the right ones: `fetch` checks the sum.
+`fetch` above takes it as the first source, `fetch_repository` as the only one; below it stand `fetch_target` and
+httpx2. It does not know whether the bytes are the right ones: they check the sums.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
 import anyio
@@ -17,7 +18,8 @@ from naestro.types import Value
 if TYPE_CHECKING:
     import httpx2
 
-_STALL_S = 20.0
+HUB_IS_OFFLINE = "HF_HUB_OFFLINE is set, so the model hub is not asked."
+STALL_S = 20.0
 """Seconds without a byte after which a connection counts as lost."""
 _PAUSES_S = (0.2, 1.0, 3.0)
 """Seconds to wait after a connection that brought something and was lost; the next one goes on there."""
@@ -28,16 +30,19 @@ class _Notes(Value, frozen=True):
     """Strong entity tag of the file that the unfinished bytes belong to."""
 
 
-async def fetch_from_hub(target: Target, url: str, *, connect_s: float) -> None:
+async def fetch_from_hub(
+    target: Target, url: str, *, connect_s: float, headers: Mapping[str, str] = {}
+) -> None:
     """Bring the file into `target.unfinished("hub")`, whole by its size.
 
-    Raises `DownloadFailed` when the hub is not reachable within `connect_s` seconds, refuses, or breaks off again
-    and again; what came so far is kept.
+    An `Authorization` among `headers` goes to the address of `url` alone, not to where that redirects. Raises
+    `DownloadFailed` when the hub is not reachable within `connect_s` seconds, refuses, or breaks off again and again;
+    what came so far is kept.
     """
     import httpx2
 
-    timeout = httpx2.Timeout(_STALL_S, connect=connect_s)
-    async with httpx2.AsyncClient(timeout=timeout, follow_redirects=True) as client:
+    timeout = httpx2.Timeout(STALL_S, connect=connect_s)
+    async with httpx2.AsyncClient(timeout=timeout, follow_redirects=True, headers=headers) as client:
         pauses_s = list(_PAUSES_S)
         while True:
             before_bytes, _ = _so_far(target)
@@ -47,12 +52,13 @@ async def fetch_from_hub(target: Target, url: str, *, connect_s: float) -> None:
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
                 goes_on = _so_far(target)[0] > before_bytes
                 if not pauses_s or not goes_on:
-                    raise DownloadFailed(f"The model hub is not reachable: {_reason(error)}.") from error
+                    raise unreachable(error) from error
             await anyio.sleep(pauses_s.pop(0))
 
 
-def _reason(error: Exception) -> str:
-    return f"{error}" or type(error).__name__
+def unreachable(error: Exception) -> DownloadFailed:
+    """What a fault of the connection to the hub is to the person."""
+    return DownloadFailed(f"The model hub is not reachable: {str(error) or type(error).__name__}.")
 
 
 async def _fetch_rest(client: "httpx2.AsyncClient", url: str, target: Target) -> None:

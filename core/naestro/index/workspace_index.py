@@ -307,7 +307,7 @@ def _is_damage(error: Exception) -> bool:
 
 
 def _said(error: Exception) -> str:
-    """What went wrong, as a sentence for a person."""
+    """What went wrong, as a sentence for a person, and where the error knows it one on what to do."""
     if isinstance(error, NaestroError):
-        return error.message
+        return error.message if error.hint == error.default_hint else f"{error.message} {error.hint}"
     return f"The index cannot be written: {error}."

@@ -26,7 +26,7 @@ def complete_steps(context: typer.Context, incomplete: str) -> list[tuple[str, s
 
 
 def complete_models(incomplete: str) -> list[tuple[str, str]]:
-    """The models of the catalogue."""
+    """The models of the catalogue, and those of the hub that are here."""
     return [pair for pair in _quietly(_models()) if pair[0].startswith(incomplete)]
 
 
@@ -56,6 +56,9 @@ def _steps(run: str) -> Iterator[tuple[str, str]]:
 
 def _models() -> Iterator[tuple[str, str]]:
     from naestro.engines.catalogue import catalogue
+    from naestro.engines.fetch_repository import fetched
 
     for model in catalogue().all():
         yield model.name, model.summary
+    for record in fetched():
+        yield record.name, "of the hub"

@@ -20,6 +20,7 @@ from naestro.terminal.streams import say
 from naestro.terminal.text import one_line
 
 MB = 1_000_000
+FAILED_HINT = "Mend that and run `naestro index` again; until then a search answers from what is there."
 PHASES = {"walking": "looks for files", "parsing": "reads files", "writing": "writes", "waiting": "waits"}
 WRITER_HINT = "Run `naestro index` without --in-process, or stop that process first (`naestro daemon stop`)."
 
@@ -64,7 +65,7 @@ def _raise_for(last: IndexProgress) -> None:
         said = last.detail or "Another process writes the index of this workspace."
         raise IndexUnavailable(said, hint=WRITER_HINT)
     if last.phase != "done":
-        raise IndexUnavailable(last.detail or "The index was not finished.")
+        raise IndexUnavailable(last.detail or "The index was not finished.", hint=FAILED_HINT)
 
 
 def _left(*, is_remote: bool) -> str:

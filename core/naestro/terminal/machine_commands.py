@@ -31,7 +31,7 @@ def models_list(as_json: AsJson = False) -> None:
 
 @models_app.command("pull")
 def models_pull(names: ModelNames) -> None:
-    """Fetch models, verified by size and SHA-256; goes on where an earlier try stopped."""
+    """Fetch models, verified by size and sum; goes on where an earlier try stopped."""
     from naestro.terminal.models import pull_models
 
     finish(pull_models(names))

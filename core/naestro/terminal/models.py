@@ -10,6 +10,14 @@ from rich.text import Text
 from naestro.config import load_settings
 from naestro.engines import fetch
 from naestro.engines.catalogue import Model, catalogue
+from naestro.engines.fetch_repository import (
+    Record,
+    fetched,
+    path_of_repository,
+    pull_repository,
+    remove_repository,
+)
+from naestro.engines.repository import repository_of
 from naestro.terminal.exits import Exit
 from naestro.terminal.plain import print_json, wide_console
 
@@ -17,12 +25,14 @@ MB = 1_000_000
 
 
 def show_models(*, as_json: bool) -> None:
-    """Print the catalogue in its order."""
+    """Print the catalogue in its order, then what was fetched besides."""
     models = catalogue().all()
     here = {model.name for model in models if fetch.is_here(model)}
     if as_json:
         for model in models:
             print_json({**_facts(model), "is_installed": model.name in here})
+        for record in fetched():
+            print_json(_fetched_facts(record))
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("model", "here", "size", "context", "licence", "what it is"):
@@ -33,6 +43,10 @@ def show_models(*, as_json: bool) -> None:
         sign = Text("✓", style="green") if model.name in here else Text("")
         size = f"{model.size_bytes / MB:.0f} MB"
         table.add_row(model.name, sign, size, str(model.context_tokens), model.licence, model.summary)
+    for record in fetched():
+        size, licence = f"{record.size_bytes / MB:.0f} MB", record.licence or "unknown"
+        summary = f"of the hub, at revision {record.commit[:12]}: for the index"
+        table.add_row(record.name, Text("✓", style="green"), size, "", licence, summary)
     wide_console().print(table)
 
 
@@ -48,19 +62,47 @@ def _facts(model: Model) -> dict[str, object]:
     }
 
 
+def _fetched_facts(record: Record) -> dict[str, object]:
+    return {
+        "name": record.name,
+        "summary": "",
+        "purpose": "index",
+        "licence": record.licence,
+        "context_tokens": None,
+        "size_bytes": record.size_bytes,
+        "sha256": None,
+        "commit": record.commit,
+        "is_installed": True,
+    }
+
+
 async def pull_models(names: list[str]) -> int:
     """Fetch models one after the other; every name is checked before the first byte is fetched."""
     settings = load_settings(None).settings
-    for name in names:
-        catalogue().find(name)
+    _check(names)
     for name in names:
         view = _Progress(name)
         try:
-            path = await fetch.pull(name, settings, view.show)
+            pull = pull_repository if _is_of_hub(name) else fetch.pull
+            path = await pull(name, settings, view.show)
         finally:
             view.close()
         print(f"{name}: {path}")
     return Exit.OK
+
+
+def _check(names: list[str]) -> None:
+    """Raise `ModelUnknown` for the first that is neither in the catalogue nor a name of the hub."""
+    for name in names:
+        if _is_of_hub(name):
+            repository_of(name)
+        else:
+            catalogue().find(name)
+
+
+def _is_of_hub(name: str) -> bool:
+    """Whether it is meant to be `owner/model`; no name of the catalogue has a slash."""
+    return "/" in name
 
 
 class _Progress:
@@ -98,13 +140,12 @@ class _Progress:
 
 def remove_models(names: list[str]) -> None:
     """Delete models from this machine."""
+    _check(names)
     for name in names:
-        catalogue().find(name)
-    for name in names:
-        freed = fetch.remove(name)
+        freed = remove_repository(name) if _is_of_hub(name) else fetch.remove(name)
         print(f"{name}: {freed / MB:.0f} MB freed" if freed else f"{name} was not here")
 
 
 def print_path(name: str) -> None:
     """Print where a model's file lies."""
-    print(fetch.path_of(name))
+    print(path_of_repository(name) if _is_of_hub(name) else fetch.path_of(name))

@@ -54,7 +54,10 @@ StepArgument = Annotated[
 ]
 ModelNames = Annotated[
     list[str],
-    typer.Argument(help="Names from `naestro models list`.", autocompletion=complete_models),
+    typer.Argument(
+        help="Names from `naestro models list`, or an embedding model of the hub: owner/model[@revision].",
+        autocompletion=complete_models,
+    ),
 ]
 
 ROLES = ("proposer", "critic", "synthesizer", "judge")

@@ -9,8 +9,9 @@ import pytest
 from naestro.config import Settings, load_settings
 from naestro.engines.catalogue import catalogue
 from naestro.engines.fetch import pull
+from naestro.engines.fetch_repository import folder_of
 from naestro.errors import ConfigError, IsolationError, ModelMissing, NaestroError
-from naestro.index.embed.choose import embedder, hub_folder, reranker
+from naestro.index.embed.choose import embedder, reranker
 from naestro.index.embed.embedder import EmbedText
 from naestro.index.embed.local_model import Model2VecEmbedder
 from naestro.index.embed.minilm import MODEL, TOKENIZER
@@ -103,14 +104,18 @@ def test_a_folder_is_loaded_once(tmp_path: Path) -> None:
     assert embedder(named) is embedder(named)
 
 
-def test_a_hub_name_means_the_folder_in_the_cache(cache: Path) -> None:
-    with pytest.raises(ModelMissing, match="owner/model is not on this machine"):
+def test_a_hub_name_means_the_folder_that_was_fetched(cache: Path) -> None:
+    with pytest.raises(ModelMissing, match="owner/model is not on this machine") as caught:
         embedder(settings(embedder="owner/model"))
-    hub_folder("owner/model").mkdir(parents=True)
-    model2vec(hub_folder("owner/model"))
+    assert caught.value.hint == "Run `naestro models pull owner/model`."
+    folder_of("owner/model").mkdir(parents=True)
+    model2vec(folder_of("owner/model"))
     assert isinstance(embedder(settings(embedder="owner/model")), Model2VecEmbedder)
 
 
-def test_another_word_is_no_embedder() -> None:
-    with pytest.raises(ConfigError, match="'statik', which is no embedder"):
-        embedder(settings(embedder="statik"))
+@pytest.mark.parametrize("name", ["statik", "a/b/c", "a--b/c", "../b"])
+def test_another_word_is_no_embedder(name: str) -> None:
+    with pytest.raises(
+        (ConfigError, ModelMissing), match=f"'{name}', which is no embedder|There is no folder"
+    ):
+        embedder(settings(embedder=name))

@@ -53,6 +53,36 @@ def test_an_onnx_folder_gives_the_mean_of_what_the_model_says(tmp_path: Path, fi
     assert embedder.query("retry policy").tolist() == pytest.approx(unit(2, 1, 0), rel=1e-5)
 
 
+def test_a_model_may_mean_its_first_token(tmp_path: Path) -> None:
+    mean = local_model(onnx(tmp_path))
+    pooling = tmp_path / "1_Pooling" / "config.json"
+    pooling.parent.mkdir()
+    pooling.write_text('{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}')
+    first = local_model(tmp_path)
+    assert first.query("retry policy").tolist() == pytest.approx([1, 0, 0])
+    assert first.passages([text("policy retry wait")]).tolist() == [pytest.approx([0, 1, 0])]
+    assert first.name != mean.name
+    pooling.write_text('{"pooling_mode_mean_tokens": true, "word_embedding_dimension": 3}')
+    assert local_model(tmp_path).name == mean.name
+
+
+@pytest.mark.parametrize(
+    ("says", "error", "told"),
+    [
+        ('{"pooling_mode_max_tokens": true}', ConfigError, "in a way that is not known here"),
+        ("{", IndexUnavailable, "cannot be read"),
+    ],
+)
+def test_a_pooling_that_is_not_known_is_told(
+    tmp_path: Path, says: str, error: type[Exception], told: str
+) -> None:
+    pooling = onnx(tmp_path) / "1_Pooling" / "config.json"
+    pooling.parent.mkdir()
+    pooling.write_text(says)
+    with pytest.raises(error, match=told):
+        local_model(tmp_path)
+
+
 def test_sentences_come_back_in_their_order_whatever_their_length(tmp_path: Path) -> None:
     embedder = local_model(onnx(tmp_path))
     words = ["retry " * 9, "policy", "wait " * 3] * BATCH_TEXTS

@@ -10,9 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from naestro.config import EngineSettings, Settings, api_key, cache
+from naestro.config import EngineSettings, Settings, api_key
 from naestro.engines.addresses import is_loopback
-from naestro.errors import ConfigError, IsolationError, ModelMissing
+from naestro.engines.fetch_repository import path_of_repository
+from naestro.errors import ConfigError, IsolationError, ModelUnknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,27 +76,17 @@ def _server(settings: Settings) -> Embedder:
 
 
 def _named(name: str) -> Embedder:
-    """A model in a folder of the person's own, or one of the hub that lies in the cache."""
+    """A model in a folder of the person's own, or one of the hub that was fetched."""
     folder = Path(name).expanduser()
     if folder.is_absolute() or name.startswith("."):
         return _local(folder.absolute())
-    if name.count("/") != 1:
+    try:
+        return _local(path_of_repository(name))
+    except ModelUnknown as error:
         raise ConfigError(
             f"index.embedder is {name!r}, which is no embedder.",
             hint="It takes static, minilm, none, server, the absolute path of a folder, or a hub name: owner/model.",
-        )
-    folder = hub_folder(name)
-    if not folder.is_dir():
-        raise ModelMissing(
-            f"The embedding model {name} is not on this machine.",
-            hint=f"Put its tokenizer.json and its model.safetensors or model.onnx into {folder}, or name their folder.",
-        )
-    return _local(folder)
-
-
-def hub_folder(name: str) -> Path:
-    """Where the files of a hub's embedding model lie."""
-    return cache() / "models" / name.replace("/", "--")
+        ) from error
 
 
 @lru_cache(maxsize=2)

@@ -33,6 +33,11 @@ class _TokenizerModel(msgspec.Struct):
     unk_token: str | None = None
 
 
+class _Pooling(msgspec.Struct):
+    pooling_mode_cls_token: bool = False
+    pooling_mode_mean_tokens: bool = False
+
+
 class Model2VecEmbedder:
     """An `Embedder` over a folder of Model2Vec: the mean of the tokens' vectors."""
 
@@ -101,11 +106,32 @@ def local_model(folder: Path) -> Embedder:
         return Model2VecEmbedder(folder)
     for name in _ONNX:
         if (folder / name).is_file():
-            return SentenceEmbedder(folder / name, folder / "tokenizer.json")
+            return SentenceEmbedder(
+                folder / name, folder / "tokenizer.json", is_first_token=_takes_first(folder)
+            )
     raise ConfigError(
         f"The folder {folder} holds no model that can be used: no Model2Vec model and no ONNX file.",
         hint="It needs tokenizer.json, and model.safetensors of Model2Vec or model.onnx of a sentence model.",
     )
+
+
+def _takes_first(folder: Path) -> bool:
+    """Whether the model means its first token to stand for the text, as sentence-transformers' pooling file says."""
+    path = folder / "1_Pooling" / "config.json"
+    try:
+        pooling = msgspec.json.decode(path.read_bytes(), type=_Pooling)
+    except FileNotFoundError:
+        return False
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise IndexUnavailable(
+            f"{path} cannot be read: {error}.", hint="Bring the model's files anew."
+        ) from error
+    if not pooling.pooling_mode_cls_token and not pooling.pooling_mode_mean_tokens:
+        raise ConfigError(
+            f"The model in {folder} makes one vector of a text in a way that is not known here.",
+            hint="Take one that takes the mean or the first token, or set index.embedder to static.",
+        )
+    return pooling.pooling_mode_cls_token
 
 
 def _sum(path: Path) -> str:

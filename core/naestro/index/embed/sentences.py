@@ -1,7 +1,8 @@
 """A sentence model that onnxruntime runs: texts to tokens to one vector each, the mean of what the model says of them.
 
 `minilm` and `local_model` beside it know where its files lie. All-MiniLM-L6-v2 reads about sixty chunks a second on
-one core, so texts are sorted by length: a batch is padded to its longest. Reimers and Gurevych 2019 for the mean.
+one core, so texts are sorted by length: a batch is padded to its longest. Reimers and Gurevych 2019 for the mean;
+some models mean their first token instead.
 """
 
 from __future__ import annotations
@@ -33,8 +34,13 @@ _QUIET = 3
 class SentenceEmbedder:
     """An `Embedder` over an ONNX file and its tokenizer. Loading takes about half a second and 60 MB."""
 
-    def __init__(self, model: Path, tokenizer: Path, *, threads: int = THREADS) -> None:
-        """Load both files; raises `IndexUnavailable` where they are no model."""
+    def __init__(
+        self, model: Path, tokenizer: Path, *, is_first_token: bool = False, threads: int = THREADS
+    ) -> None:
+        """Load both files; raises `IndexUnavailable` where they are no model.
+
+        With `is_first_token` the first token's vector is the text's, else the mean of all.
+        """
         import onnxruntime
         from tokenizers import Tokenizer
 
@@ -53,7 +59,8 @@ class SentenceEmbedder:
         self._tokenizer.enable_truncation(TOKENS_MAX)
         self._tokenizer.no_padding()
         self._inputs = {given.name for given in self._session.get_inputs()}
-        self.name = f"onnx-{hashlib.sha256(data).hexdigest()[:12]}"
+        self._is_first_token = is_first_token
+        self.name = f"onnx-{hashlib.sha256(data).hexdigest()[:12]}{'-first' if is_first_token else ''}"
         self.dimension = self._run([self._tokenizer.encode("probe").ids]).shape[1]
 
     def passages(self, texts: Sequence[EmbedText]) -> Vectors:
@@ -84,5 +91,8 @@ class SentenceEmbedder:
         states: NDArray[np.float32] = self._session.run(
             None, {name: array for name, array in given.items() if name in self._inputs}
         )[0]
-        sums = np.einsum("btd,bt->bd", states, mask.astype(np.float32))
+        counted = mask.astype(np.float32)
+        if self._is_first_token:
+            counted[:, 1:] = 0
+        sums = np.einsum("btd,bt->bd", states, counted)
         return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), np.float32(1e-12))
