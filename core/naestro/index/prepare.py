@@ -6,12 +6,12 @@ and lets LanceDB split it at the spaces; `rank` counts terms in it. Pure functio
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from naestro.index.parsed import Chunk
 from naestro.index.stems import stem
+from naestro.index.words import counted, words_of
 
 NAME_TIMES = 3
 """How often a name that the chunk defines is counted, beside its place in the text."""
@@ -42,28 +42,38 @@ QUESTION_WORDS = frozenset(
 )
 """Words that say how is asked, not what for; a question that holds nothing else keeps them."""
 
-_WORD = re.compile(r"\w+")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\dA-Za-z_]+")
 _ENDING = re.compile(r"\.\w{1,8}$")
 
 
-def prepared(chunk: Chunk) -> str:
-    """The terms of a chunk, parted by spaces; equal terms stand side by side, as `rank` needs them."""
-    counts: Counter[str] = Counter()
-    for word, count in Counter(_WORD.findall(chunk.text)).items():
+def prepared(chunk: Chunk, words: Mapping[str, int] | None = None) -> str:
+    """The terms of a chunk, parted by spaces; equal terms stand side by side, as `rank` needs them.
+
+    `words` are those of its text, where they are counted already (`words.counted`).
+    """
+    counts: dict[str, int] = {}
+    said = counts.get
+    for word, count in (counted(chunk.text) if words is None else words).items():
         for term in terms_in(word):
-            counts[term] += count
+            counts[term] = said(term, 0) + count
     _add(counts, chunk.names, NAME_TIMES)
-    _add(counts, _WORD.findall(f"{chunk.symbol} {chunk.scope}"), SYMBOL_TIMES)
-    folder, _, name = chunk.path.rpartition("/")
-    _add(counts, _WORD.findall(_ENDING.sub("", name)), PATH_TIMES)
-    _add(counts, _WORD.findall(folder), 1)
-    return " ".join([" ".join([term] * min(count, TERM_COUNT_MAX)) for term, count in counts.items()])
+    _add(counts, words_of(f"{chunk.symbol} {chunk.scope}"), SYMBOL_TIMES)
+    for word, times in _words_of_path(chunk.path):
+        _add(counts, (word,), times)
+    return "".join([f"{term} " * min(count, TERM_COUNT_MAX) for term, count in counts.items()]).rstrip(" ")
+
+
+@lru_cache(maxsize=64)
+def _words_of_path(path: str) -> list[tuple[str, int]]:
+    """The words of the file's name and of its folder, each with how often it counts."""
+    folder, _, name = path.rpartition("/")
+    named = words_of(_ENDING.sub("", name))
+    return [*((word, PATH_TIMES) for word in named), *((word, 1) for word in words_of(folder))]
 
 
 def query_terms(question: str) -> list[str]:
     """The terms that a question looks for, in its order, each once."""
-    terms = dict.fromkeys(term for word in _WORD.findall(question) for term in terms_in(word))
+    terms = dict.fromkeys(term for word in words_of(question) for term in terms_in(word))
     telling = [term for term in terms if term not in _QUESTION_STEMS]
     return telling or list(terms)
 
@@ -86,10 +96,10 @@ def _tells(part: str) -> bool:
     return len(part) > 1 or not part.isascii()
 
 
-def _add(counts: Counter[str], words: Iterable[str], times: int) -> None:
+def _add(counts: dict[str, int], words: Iterable[str], times: int) -> None:
     for word in words:
         for term in terms_in(word):
-            counts[term] += times
+            counts[term] = counts.get(term, 0) + times
 
 
 _QUESTION_STEMS = frozenset(stem(word) for word in QUESTION_WORDS)

@@ -17,6 +17,8 @@ from naestro.index.reading import FileRead, read
 from naestro.index.walk import Stamp
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     import numpy as np
 
     from naestro.index.embed.embedder import Embedder, EmbedText
@@ -103,17 +105,19 @@ class Taker:
         """Take some files in; their chunks are embedded together, which is quicker than one by one."""
         from naestro.index.statistics import TermCounts
 
-        files = [self._file(task) for task in tasks]
+        words: list[Counter[str]] = []
+        files = [self._file(task, words) for task in tasks]
         chunks = [chunk for file in files for chunk in file.chunks]
         if not chunks:
             return Batch(files)
         counts = TermCounts.of(chunk.prepared for chunk in chunks)
-        known, vectors = self._vectors(chunks)
+        known, vectors = self._vectors(chunks, words)
         if vectors:
             files = [_marked(file, known) for file in files]
         return Batch(files, vectors, counts.terms, counts.hashes.tobytes(), counts.holding.tobytes())
 
-    def _file(self, task: Task) -> Taken:
+    def _file(self, task: Task, words: "list[Counter[str]]") -> Taken:
+        """What became of one file; the words of its chunks are added to `words`."""
         now_ns = time.time_ns()
         try:
             file = read(self.root, task.path)
@@ -123,14 +127,20 @@ class Taker:
             return refused(task, f"cannot be read: {error.strerror}")
         is_sure = is_settled(file.stamp, now_ns)
         record = FileRecord(task.path, file.stamp, is_sure, file.hash, skipped=file.skipped)
-        return Taken(task.path, FileEntry(record)) if file.skipped else _taken_apart(record, file)
+        return Taken(task.path, FileEntry(record)) if file.skipped else _taken_apart(record, file, words)
 
-    def _vectors(self, chunks: Sequence[TakenChunk]) -> tuple[Collection[str], bytes]:
-        """The hashes that the cache holds, and the vectors of all `chunks`."""
+    def _vectors(
+        self, chunks: Sequence[TakenChunk], words: "Sequence[Counter[str]]"
+    ) -> tuple[Collection[str], bytes]:
+        """The hashes that the cache holds, and the vectors of all `chunks`, which hold these `words`."""
         if self._embedder is None:
             return (), b""
         known = self._cache.get([chunk.hash for chunk in chunks]) if self._cache else {}
-        new = [embed_text(chunk.chunk) for chunk in chunks if chunk.hash not in known]
+        new = [
+            embed_text(chunk.chunk, said)
+            for chunk, said in zip(chunks, words, strict=True)
+            if chunk.hash not in known
+        ]
         made = iter(self._embedder.passages(new))
         rows = [known[chunk.hash] if chunk.hash in known else next(made) for chunk in chunks]
         return known, b"".join(row.tobytes() for row in rows)
@@ -145,23 +155,26 @@ def _marked(file: Taken, known: Collection[str]) -> Taken:
     return Taken(file.path, file.entry, chunks)
 
 
-def _taken_apart(record: FileRecord, file: FileRead) -> Taken:
+def _taken_apart(record: FileRecord, file: FileRead, words: "list[Counter[str]]") -> Taken:
     from naestro.index.parse import parse_file
     from naestro.index.prepare import prepared
     from naestro.index.vectors import hash_of
+    from naestro.index.words import counted
 
     parsed = parse_file(record.path, file.data)
-    chunks = [
-        TakenChunk(chunk, prepared(chunk), hash_of(embed_text(chunk).joined())) for chunk in parsed.chunks
-    ]
+    chunks: list[TakenChunk] = []
+    for chunk in parsed.chunks:
+        said = counted(chunk.text)
+        chunks.append(TakenChunk(chunk, prepared(chunk, said), hash_of(embed_text(chunk).joined())))
+        words.append(said)
     return Taken(record.path, _entry(record, parsed), chunks)
 
 
-def embed_text(chunk: Chunk) -> "EmbedText":
-    """What is embedded of a chunk."""
+def embed_text(chunk: Chunk, words: "Counter[str] | None" = None) -> "EmbedText":
+    """What is embedded of a chunk; `words` are those of its text, where they are counted already."""
     from naestro.index.embed.embedder import EmbedText
 
-    return EmbedText(chunk.path, chunk.symbol, tuple(chunk.names), chunk.text)
+    return EmbedText(chunk.path, chunk.symbol, tuple(chunk.names), chunk.text, words)
 
 
 def is_settled(stamp: Stamp, read_ns: int) -> bool:

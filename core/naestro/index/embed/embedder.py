@@ -4,6 +4,7 @@ The index run above embeds chunks with it, the search embeds questions; `choose`
 no model and imports no array at run time, so that whoever only passes an embedder on pays nothing.
 """
 
+from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from naestro.types import Value
@@ -28,6 +29,8 @@ class EmbedText(Value, frozen=True):
     """The bare names that it defines."""
     text: str
     """Its lines."""
+    words: Counter[str] | None = None
+    """The words of its lines, where they are counted already: `words.counted(text)`."""
 
     def joined(self) -> str:
         """As one text, for a model that reads sentences: where it stands, what it is called, what it says."""

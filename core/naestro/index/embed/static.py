@@ -10,9 +10,9 @@ text. `word_table` below it holds the file. The weights are fixed, so equal text
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 
 from naestro.index.embed.embedder import EmbedText
 from naestro.index.embed.word_table import WordTable, shipped
+from naestro.index.words import counted, words_of
 
 if TYPE_CHECKING:
     from naestro.index.embed.embedder import Vectors
     from naestro.index.embed.word_table import Rows
+
+    Places = NDArray[np.intp]
 
 NAME_WEIGHT = 1.0
 """Length of the sum of the names beside the text's, which is 1."""
@@ -38,8 +41,6 @@ TEXT_CHARS_MAX = 16_384
 
 _LOG_COUNTS = np.log1p(np.arange(256, dtype=np.float32))
 """How much a word counts that stands there so often."""
-_WORD = re.compile(r"\w+")
-_TO_SPACES = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
 _ENDING = re.compile(r"\.\w{1,8}$")
 
 
@@ -68,33 +69,48 @@ class StaticEmbedder:
 
     def query(self, text: str) -> Vectors:
         """The vector of a question."""
-        return self._sums([text])[0]
+        return self._sums([counted(text)])[0]
 
     def _batch(self, texts: Sequence[EmbedText]) -> Vectors:
-        paths = dict.fromkeys(each.path for each in texts)
-        sums = dict(zip(paths, self._sums([words_of_path(path) for path in paths]), strict=True))
-        vectors = self._sums([each.text[:TEXT_CHARS_MAX] for each in texts])
-        vectors += NAME_WEIGHT * self._sums([names_of(each) for each in texts])
-        vectors += PATH_WEIGHT * np.stack([sums[each.path] for each in texts])
+        paths = {path: at for at, path in enumerate(dict.fromkeys(each.path for each in texts))}
+        bodies = [_body(each) for each in texts]
+        names = [counted(names_of(each)) for each in texts]
+        sums = self._sums([*bodies, *names, *(counted(words_of_path(path)) for path in paths)])
+        vectors, named, placed = np.split(sums, [len(texts), 2 * len(texts)])
+        vectors += NAME_WEIGHT * named
+        vectors += PATH_WEIGHT * placed[[paths[each.path] for each in texts]]
         return unit(vectors)
 
-    def _sums(self, texts: Sequence[str]) -> Vectors:
+    def _sums(self, texts: Sequence[Mapping[str, int]]) -> Vectors:
         """The weighted sums of the texts' words, `(len(texts), dimension)`, each of unit length."""
+        texts_of, rows, counts = self._looked_up(texts)
+        weights = _LOG_COUNTS.take(counts, mode="clip")
+        scaled, vectors = self._table.scaled(rows, weights)
+        borders = np.searchsorted(texts_of, np.arange(len(texts) + 1)).tolist()
         sums = np.zeros((len(texts), self.dimension), np.float32)
-        for at, text in enumerate(texts):
-            rows = np.fromiter(
-                chain.from_iterable(map(self._table.rows.__getitem__, words_of(text))), np.intp
-            )
-            if len(rows):
-                sums[at] = self._table.sum(*_weighed(rows))
+        for at, (start, end) in enumerate(pairwise(borders)):
+            if end > start:
+                np.dot(scaled[start:end], vectors[start:end], out=sums[at])
         return unit(sums)
 
+    def _looked_up(self, texts: Sequence[Mapping[str, int]]) -> tuple[Places, Places, Places]:
+        """The table's rows for all words: the text, the row, how often; sorted by both, each pair once."""
+        found = list(map(self._table.rows.__getitem__, chain.from_iterable(texts)))
+        pieces = np.fromiter(map(len, found), np.intp, len(found))
+        lengths = np.fromiter(map(len, texts), np.intp, len(texts))
+        counts = np.fromiter(chain.from_iterable(text.values() for text in texts), np.intp, len(found))
+        rows = np.fromiter(chain.from_iterable(found), np.intp, int(pieces.sum()))
+        pairs = np.arange(len(texts)).repeat(lengths).repeat(pieces) * len(self._table) + rows
+        order = pairs.argsort()
+        pairs, counts = pairs[order], counts.repeat(pieces)[order]
+        starts = np.flatnonzero(np.diff(pairs, prepend=-1))
+        counts = np.add.reduceat(counts, starts) if len(starts) else counts
+        return *np.divmod(pairs[starts], max(1, len(self._table))), counts
 
-def _weighed(rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], Vectors]:
-    """The rows of a text's words, each once, and how much each counts; a table of all pairs is mostly zeros."""
-    rows.sort()
-    starts = np.flatnonzero(np.concatenate(([True], rows[1:] != rows[:-1])))
-    return rows[starts], _LOG_COUNTS.take(np.diff(starts, append=len(rows)), mode="clip")
+
+def _body(text: EmbedText) -> Mapping[str, int]:
+    is_whole = len(text.text) <= TEXT_CHARS_MAX
+    return text.words if text.words is not None and is_whole else counted(text.text[:TEXT_CHARS_MAX])
 
 
 def log_counts(texts: Sequence[str], rows: Rows, words: int) -> tuple[Vectors, NDArray[np.intp]]:
@@ -115,11 +131,6 @@ def log_counts(texts: Sequence[str], rows: Rows, words: int) -> tuple[Vectors, N
 def static_embedder() -> StaticEmbedder:
     """The embedder over the table that comes with Naestro; loaded once a process."""
     return StaticEmbedder(shipped())
-
-
-def words_of(text: str) -> list[str]:
-    """The identifiers and words of a text; for ASCII not by an expression, which takes five times as long."""
-    return text.translate(_TO_SPACES).split() if text.isascii() else _WORD.findall(text)
 
 
 def words_of_path(path: str) -> str:
