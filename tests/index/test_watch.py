@@ -180,3 +180,33 @@ def test_a_limit_of_the_system_is_said_in_a_sentence(workspace: Workspace) -> No
     done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
     assert "limit" in done.stdout, done.stderr
     assert done.stdout.endswith(".")
+
+
+@pytest.mark.parametrize("said", [b"gitdir: a\0b\n", b"gitdir: loop/x\n", b"\xff\xfe\xfa", b""])
+def test_a_git_file_that_git_would_not_take_says_nothing(workspace: Workspace, said: bytes) -> None:
+    (workspace.root / "loop").symlink_to("loop")
+    (workspace.root / ".git").write_bytes(said)
+    with watching(workspace) as (watcher, pool, stop):
+        told = pool.submit(watcher.wait, stop)
+        write(workspace, {"a.py": "a = 2\n"})
+        changed = told.result(WAIT_S)
+    assert changed is not None
+    assert changed.paths == {"a.py"}
+
+
+def test_a_git_link_that_leads_to_itself_says_nothing(workspace: Workspace) -> None:
+    (workspace.root / ".git").symlink_to(".git")
+    with watching(workspace) as (watcher, pool, stop):
+        told = pool.submit(watcher.wait, stop)
+        write(workspace, {"a.py": "a = 2\n"})
+        assert told.result(WAIT_S) is not None
+
+
+def test_a_path_that_is_no_utf_8_is_told_in_a_sentence(tmp_path: Path) -> None:
+    root = Path(f"{tmp_path}/\udcff")
+    try:
+        root.mkdir()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    with pytest.raises(CannotWatch, match="no UTF-8 text"):
+        Watcher(root, [""])

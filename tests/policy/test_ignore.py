@@ -1,5 +1,6 @@
 """Ignore rules: the meaning of each pattern is git's, which is asked."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -176,3 +177,14 @@ def test_files_are_ignored_exactly_where_git_ignores_them(
     expected = set(listed.decode().split("\0")) - {""}
     ignores = Ignores(repository)
     assert {path for path in files if ignores.ignored_by(path)} == expected
+
+
+def test_a_pipe_in_the_place_of_a_pattern_file_says_nothing_and_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".gitignore")
+    (tmp_path / ".naestroignore").mkdir()
+    assert Ignores(tmp_path).ignored_by("a.py") is None
+
+
+def test_a_git_file_of_odd_bytes_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".git").write_bytes(b"gitdir: a\0b\xff\n")
+    assert Ignores(tmp_path).ignored_by("a.py") is None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from naestro.policy.ignore import exclude_file, git_root
+from naestro.policy.ignore import exclude_file, git_folder, git_root
 
 STEP_MS: Final = 15
 """Between two looks at what the system has told; a change is told when one of them brings nothing new."""
@@ -76,16 +76,14 @@ class _Git:
 
     @classmethod
     def of(cls, root: Path) -> "_Git | None":
-        """That of the repository that `root` lies in, or None."""
+        """That of the repository that `root` lies in, or None where there is none, or nothing that git would take."""
         top = git_root(root)
         if top is None:
             return None
-        exclude = exclude_file(top)
-        folder = top / ".git"
-        if folder.is_file():
-            pointer = folder.read_text("utf-8", "surrogateescape").removeprefix("gitdir:").strip()
-            folder = top / pointer
-        return cls(folder.resolve(), exclude.resolve())
+        folder, exclude = git_folder(top), exclude_file(top)
+        if not (folder / "HEAD").is_file():
+            return None
+        return cls(folder.resolve(), Path(os.path.realpath(exclude)))
 
 
 class Watcher:
@@ -109,6 +107,8 @@ class Watcher:
         paths = [f"{self._start}{folder}".rstrip(os.sep) or os.sep for folder in folders]
         try:
             self._rust = RustNotify([*dict.fromkeys([*paths, *git])], False, False, 0, False, True)
+        except UnicodeEncodeError as error:
+            raise CannotWatch("The workspace's path is no UTF-8 text, and cannot be watched.") from error
         except (OSError, RuntimeError) as error:
             raise _cannot(error) from error
 

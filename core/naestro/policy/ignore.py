@@ -8,6 +8,7 @@ configuration runs nothing; hence a file that git tracks although a pattern matc
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,14 +116,17 @@ def git_root(start: Path) -> Path | None:
     return next((folder for folder in (start, *start.parents) if os.path.lexists(folder / ".git")), None)
 
 
-def exclude_file(repository: Path) -> Path:
-    """Where the repository keeps its own excludes; in a linked worktree `.git` is a file that names the place."""
+def git_folder(repository: Path) -> Path:
+    """Where the HEAD of the repository lies, if anywhere; in a linked worktree `.git` is a file that names the place."""
     git = repository / ".git"
-    if git.is_file():
-        pointer = _first_line(git).removeprefix("gitdir:").strip()
-        git = repository / pointer
-        common = _first_line(git / "commondir")
-        git = git / common
+    return repository / _first_line(git).removeprefix("gitdir:").strip() if git.is_file() else git
+
+
+def exclude_file(repository: Path) -> Path:
+    """Where the repository keeps its own excludes: with what all of its worktrees share."""
+    git = git_folder(repository)
+    if (repository / ".git").is_file():
+        git = git / _first_line(git / "commondir")
     return git / "info" / "exclude"
 
 
@@ -159,9 +163,17 @@ def _parse(text: str) -> Iterator[_Rule]:
 
 
 def _read(path: Path) -> str:
-    """The text of a file of patterns; one that is missing, or cannot be read, says nothing."""
+    """The text of a file of patterns; one that is missing, cannot be read or is no plain file says nothing."""
     try:
-        with path.open("rb") as file:
-            return file.read(PATTERNS_SIZE_MAX).decode("utf-8", "surrogateescape")
-    except OSError:
+        # Without O_NONBLOCK opening a pipe would wait for its writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError):  # ValueError: a `.git` file may name any bytes as its place
         return ""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return ""
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            return file.read(PATTERNS_SIZE_MAX).decode("utf-8", "surrogateescape")
+        except OSError:
+            return ""
