@@ -131,6 +131,52 @@ def test_rare_names_say_more_than_common_private_and_plain_ones() -> None:
     assert set(order) == {"RareThing", "CommonThing", "_private_thing", "items"}
 
 
+def test_a_name_means_a_file_of_its_language_alone() -> None:
+    files = {
+        "Path.scala": "class TreePath(val name: String)\n",
+        "web.ts": "export class PanelView {}\n",
+        "use.js": "new PanelView()\n",
+        "use.py": "TreePath()\nPanelView()\n",
+    }
+    assert edges(graph_of(names_of(files))) == {("use.js", "web.ts", "PanelView")}
+
+
+def test_who_imports_what_it_uses_means_nothing_else_by_a_name() -> None:
+    files = {
+        **FILES,
+        "tests/test_odd.py": "RETRY = 1\nclass OddCase: ...\n",
+        "app/more.py": "from app.store import Store\n\nRETRY, OddCase, Store\n",
+        "app/free.py": "RETRY, OddCase, Store\n",
+    }
+    graph = graph_of(names_of(files))
+    assert ("app/more.py", "tests/test_odd.py", "RETRY") not in edges(graph)
+    assert ("app/free.py", "tests/test_odd.py", "RETRY") in edges(graph)
+    paths = [file.path for file in graph.files]
+    odd = {
+        paths[source]: weight
+        for source, name, weight in zip(
+            graph.sources.tolist(), graph.names, graph.weights.tolist(), strict=True
+        )
+        if name == "OddCase"
+    }
+    assert odd["app/more.py"] < odd["app/free.py"] / 5
+
+
+def test_a_stray_name_hands_on_no_more_than_it_says() -> None:
+    files = {
+        "a.py": "class OneThing: ...\n",
+        "b.py": "OneThing\n",
+        "c.py": "from a import OneThing\n",
+        **{f"more{n}.py": "" for n in range(6)},
+        "odd.py": "def items(): ...\n",
+        "user.py": "items\n",
+    }
+    graph = graph_of(names_of(files))
+    rank = dict(zip([file.path for file in graph.files], ranks(graph).tolist(), strict=True))
+    assert rank["a.py"] > 2 * rank["odd.py"]
+    assert rank["odd.py"] < 1.2 * rank["more0.py"], "one plain word is no vote"
+
+
 def test_repeated_uses_count_by_their_root() -> None:
     files = {"a.py": "class OneThing: ...\n", "b.py": "OneThing\n" * 9, "c.py": "OneThing\n"}
     graph = graph_of(names_of(files))

@@ -39,6 +39,18 @@ def test_the_budget_is_never_passed_and_more_of_it_only_adds(budget: int) -> Non
     assert set(reply.text.splitlines()) <= set(more.text.splitlines())
 
 
+def test_tests_and_samples_come_after_the_code_however_they_are_used() -> None:
+    files = {
+        "app/small.py": "def lone_value(): ...\n",
+        "tests/support.py": "class ScriptedThing: ...\n",
+        **{
+            f"tests/test_{n}.py": "from tests.support import ScriptedThing\n\n\ndef test_it():\n    ScriptedThing()\n"
+            for n in range(5)
+        },
+    }
+    assert repository_map(names_of(files), 20).text.startswith("app/small.py")
+
+
 def test_a_question_brings_what_was_found_to_the_top() -> None:
     plain = repository_map(names_of(FILES), 18)
     asked = repository_map(

@@ -34,6 +34,10 @@ UNUSED_KINDS: Final = frozenset({"section", "field", "key", "element", "rule", "
 """What other files name in no way that could be told from a common word."""
 UNIMPORTED_FACTOR: Final = 0.5
 """For a name of a file that is not imported: perhaps another one of the same name."""
+STRAY_FACTOR: Final = 0.05
+"""Likewise where the user imports files of this workspace: what it means by its names, it imports as a rule."""
+FULL_WEIGHT: Final = 1.0
+"""Of a file's edges together, below which it does not give all of its weight on: one stray name is no vote."""
 IMPORT_WEIGHT: Final = 1.0
 """Of an edge to an imported file, whatever is used of it."""
 TOP_PARTS: Final = 2
@@ -42,6 +46,13 @@ OTHER_PLACE_WEIGHT: Final = 0.1
 """For tests, documents and foreign files: walks begin there less often, and code seldom means what they define."""
 FOCUS_SHARE: Final = 0.9
 """Of the walks that begin in the files that a question is about."""
+
+_FAMILIES: Final = {
+    **dict.fromkeys(("javascript", "typescript", "tsx"), "javascript"),
+    **dict.fromkeys(("c", "cpp"), "c"),
+    **dict.fromkeys(("java", "kotlin", "scala"), "java"),
+}
+"""Languages whose files use one another's names; every other one keeps to itself."""
 
 _PLAIN = re.compile(r"(?:[a-z]+|[A-Z]+)[0-9]*")
 _PARTS = re.compile(r"[./\\:]+")
@@ -87,13 +98,12 @@ def ranks(graph: Graph, focus: Mapping[str, float] = {}) -> "np.ndarray":
     begin = _beginnings(graph.files, focus)
     if not count:
         return begin
-    leaving = np.bincount(graph.sources, graph.weights, count)
-    shares = graph.weights / leaving[graph.sources]
-    is_end = leaving == 0
+    shares = _shares(graph)
+    kept_back = 1 - np.bincount(graph.sources, shares, count)
     rank = begin
     for _ in range(ROUNDS_MAX):
-        kept = np.bincount(graph.targets, rank[graph.sources] * shares, count)
-        new = DAMPING * (kept + rank[is_end].sum() * begin) + (1 - DAMPING) * begin
+        given = np.bincount(graph.targets, rank[graph.sources] * shares, count)
+        new = DAMPING * (given + (rank @ kept_back) * begin) + (1 - DAMPING) * begin
         change = float(np.abs(new - rank).sum())
         rank = new
         if change < PRECISION:
@@ -103,14 +113,19 @@ def ranks(graph: Graph, focus: Mapping[str, float] = {}) -> "np.ndarray":
 
 def leant_on(graph: Graph, rank: "np.ndarray") -> dict[tuple[int, str], float]:
     """How much of each file's weight goes to which name of which file (its position): what a definition is worth."""
-    import numpy as np
-
-    leaving = np.bincount(graph.sources, graph.weights, len(graph.files))
-    flows = rank[graph.sources] * graph.weights / leaving[graph.sources]
+    flows = rank[graph.sources] * _shares(graph)
     worth: Counter[tuple[int, str]] = Counter()
     for target, name, flow in zip(graph.targets.tolist(), graph.names, flows.tolist(), strict=True):
         worth[target, name] += flow
     return dict(worth)
+
+
+def _shares(graph: Graph) -> "np.ndarray":
+    """What part of its source's weight each edge takes on: (n_edges,) float64, at most 1 in all for a source."""
+    import numpy as np
+
+    leaving = np.bincount(graph.sources, graph.weights, len(graph.files))
+    return graph.weights / np.maximum(leaving, FULL_WEIGHT)[graph.sources]
 
 
 def _beginnings(files: Sequence[FileNames], focus: Mapping[str, float]) -> "np.ndarray":
@@ -148,16 +163,19 @@ class _Meanings:
         users = Counter(name for file in files for name in file.references if name in self._definers)
         self._worth = {name: _worth(name, len(files), count) for name, count in users.items()}
         self._is_code = [not place_of(file.path) for file in files]
+        self._families = [_FAMILIES.get(file.language, file.language) for file in files]
 
     def of(self, name: str, source: int, imported: Set[int]) -> tuple[Sequence[int], float]:
         """The files that `name` may mean in the file at `source`, and the weight of one use for each."""
-        targets = self._definers.get(name, ())
+        family = self._families[source]
+        targets = [one for one in self._definers.get(name, ()) if self._families[one] == family]
         if not targets or source in targets:
             return (), 0.0  # a name of another library, or its own
         weight = self._worth[name]
         meant = [target for target in targets if target in imported]
-        if not meant and name not in self._vague:
-            meant, weight = targets, weight * UNIMPORTED_FACTOR
+        is_said = name not in self._vague and not (imported and _PLAIN.fullmatch(name))
+        if not meant and is_said:
+            meant, weight = targets, weight * (STRAY_FACTOR if imported else UNIMPORTED_FACTOR)
         return (meant, weight / len(meant)) if 0 < len(meant) <= DEFINERS_MAX else ((), 0.0)
 
     def trust(self, source: int, target: int) -> float:

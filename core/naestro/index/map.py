@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from naestro.index.found import Found, MapReply
-from naestro.index.graph import Graph, graph_of, leant_on, ranks
+from naestro.index.graph import OTHER_PLACE_WEIGHT, Graph, graph_of, leant_on, ranks
 from naestro.index.manifest_names import FileNames
 from naestro.index.parsed import Definition
+from naestro.index.places import place_of
 
 BUDGET_MAX_TOKENS: Final = 100_000
 """Of one map: more than any model reads well."""
@@ -74,13 +75,14 @@ def _by_importance(graph: Graph, focus: dict[str, float], found: Sequence[Found]
     scores: dict[tuple[int, int], float] = {}
     for position, file in enumerate(graph.files):
         shown = _outer(file.definitions)
+        factor = OTHER_PLACE_WEIGHT if place_of(file.path) else 1.0
         same: dict[str, int] = {}
         for at in shown:
             same[file.definitions[at].name] = same.get(file.definitions[at].name, 0) + 1
         for at in shown:
             name = file.definitions[at].name
             own = OWN_SHARE * float(rank[position]) / len(shown)
-            scores[position, at] = worth.get((position, name), 0.0) / same[name] + own
+            scores[position, at] = factor * (worth.get((position, name), 0.0) / same[name] + own)
     _raise_found(scores, graph.files, found)
     return sorted(scores, key=lambda key: (-scores[key], key))
 
