@@ -33,6 +33,8 @@ def chunk(text: str, **more: object) -> Chunk:
         ("__init__", {"init"}),
         ("self", set()),
         ("x", set()),
+        ("C", {"c"}),
+        ("A", set()),
         ("7", set()),
         ("日本", {"日本"}),
         ("größe", {"größe"}),
@@ -76,6 +78,18 @@ def test_a_question_keeps_what_it_asks_for() -> None:
     assert query_terms("how does it work") == ["work"]
     assert query_terms("the retries of RetryPolicy, retried") == ["retry", "policy", "retrypolicy"]
     assert query_terms("?! \n") == []
+
+
+def test_a_question_keeps_a_language_of_one_letter_and_what_stands_before_code() -> None:
+    assert query_terms("generate C code") == ["generat", "c", "cod"]
+    assert query_terms("where is the code that lists files") == ["fil"]
+    assert query_terms("the error codes of a linked list") == ["error", "cod", "link", "list"]
+    assert query_terms("list the code") == ["list", "cod"], "a question that holds nothing else keeps them"
+
+
+def test_a_question_with_hyphens_is_asked_in_one_word_too() -> None:
+    assert {"sha256", "sha", "256"} <= set(query_terms("the SHA-256 of a file"))
+    assert {"reindex", "index"} <= set(query_terms("re-index everything"))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from naestro.index.found import ONLY_MEANING
 from naestro.index.parsed import Chunk
 from naestro.index.prepare import prepared, query_terms
 from naestro.index.rank import counted, rank
@@ -125,6 +127,15 @@ def test_a_vector_decides_between_equal_words() -> None:
     assert order("retry", found, vector=[1, 0])[0] == "b.py:1"
     assert order("retry", found)[0] == "a.py:1"
     assert order("retry", found[2:], vector=[1, 0]) == ["c.py:1"]
+
+
+def test_meaning_alone_has_no_best_of_one() -> None:
+    found = [candidate("a.py", "zebra", vector=[0.3, 0]), candidate("tests/b.py", "zebra", vector=[0.9, 0])]
+    statistics = Statistics(TermCounts.of([one.prepared for one in found]))
+    ranked = rank("retry", found, statistics, np.array([1, 0], np.float32), 5)
+    assert [one.why for one in ranked] == [ONLY_MEANING] * 2
+    assert ranked[0].score == pytest.approx(WEIGHTS.vector * 0.3)
+    assert [one.candidate.path for one in ranked] == ["a.py", "tests/b.py"]
 
 
 def test_the_reasons_are_told_in_words() -> None:

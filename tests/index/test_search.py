@@ -8,7 +8,7 @@ import pytest
 from naestro.index.embed.embedder import EmbedText
 from naestro.index.embed.static import StaticEmbedder
 from naestro.index.embed.word_table import shipped
-from naestro.index.found import Found
+from naestro.index.found import ONLY_MEANING, UNSAID, Found
 from naestro.index.overlay import OpenFiles, admitted
 from naestro.index.search import RERANK_WEIGHT, RESULTS_MAX, Search
 from naestro.index.workspace_index import WorkspaceIndex
@@ -70,8 +70,18 @@ class TestTheTable:
         assert isinstance(index.search(question).results, list)
 
     def test_what_only_vectors_bring_is_said_to_be_close(self, index: WorkspaceIndex) -> None:
-        found = index.search("attempts").results
+        found = index.search("disk attempts").results
         assert any(one.why == "is close in meaning" for one in found)
+
+    def test_where_no_word_of_the_question_is_in_the_index_the_answer_says_so(
+        self, index: WorkspaceIndex
+    ) -> None:
+        reply = index.search("grocery")
+        assert reply.results, "meaning alone still finds something"
+        assert {one.why for one in reply.results} == {ONLY_MEANING}
+        assert reply.detail == UNSAID
+        assert reply.results[0].score < 0.5, "the best of what does not match is no match"
+        assert index.search("retry grocery").detail == ""
 
 
 class TestBuffers:

@@ -1,6 +1,14 @@
 """What the index answers, as every door shows it. Values only."""
 
+from collections.abc import Sequence
+from typing import Final
+
 from naestro.types import Value
+
+ONLY_MEANING: Final = "is close in meaning; says no word of the question"
+"""Why a place was found where none says a word of the question."""
+UNSAID: Final = "No word of the question is in the index: what was found is close in meaning, at best."
+"""The detail of such an answer."""
 
 
 class Found(Value, frozen=True):
@@ -35,6 +43,11 @@ class SearchReply(Value, frozen=True):
     is_indexing: bool = False
     detail: str = ""
     """What a person should know about this answer, in a sentence: `Searched by words alone: …`; mostly empty."""
+
+
+def is_unsaid(results: Sequence[Found]) -> bool:
+    """Whether only their meaning speaks for what was found."""
+    return bool(results) and all(one.why == ONLY_MEANING for one in results)
 
 
 class Place(Value, frozen=True):

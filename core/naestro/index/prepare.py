@@ -6,7 +6,7 @@ and lets LanceDB split it at the spaces; `rank` counts terms in it. Pure functio
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from naestro.index.parsed import Chunk
@@ -35,13 +35,16 @@ STOP_WORDS = frozenset(
 """Words that every chunk holds; they are neither stored nor looked for."""
 QUESTION_WORDS = frozenset(
     """
-    about all also any anything because being code decide decided explain find give happen happens implementation
-    implemented implement just know list located like make makes me need please show some tell used uses using very
+    about all also any anything because being decide decided explain find give happen happens implementation
+    implemented implement just know located like make makes me need please show some tell used uses using very
     want way work works
     """.split()  # noqa: SIM905 - a list of quoted words is harder to read
 )
 """Words that say how is asked, not what for; a question that holds nothing else keeps them."""
+NAMED_KINDS = frozenset({"code", "codes", "list", "lists"})
+"""Words that say what for only behind one that does: `error code`, `linked list`, but not `the code that lists`."""
 
+_HYPHENED = re.compile(r"\w+(?:-\w+)+")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\dA-Za-z_]+")
 _ENDING = re.compile(r"\.\w{1,8}$")
 
@@ -72,10 +75,22 @@ def _words_of_path(path: str) -> list[tuple[str, int]]:
 
 
 def query_terms(question: str) -> list[str]:
-    """The terms that a question looks for, in its order, each once."""
-    terms = dict.fromkeys(term for word in words_of(question) for term in terms_in(word))
-    telling = [term for term in terms if term not in _QUESTION_STEMS]
-    return telling or list(terms)
+    """The terms that a question looks for, in its order, each once; `SHA-256` is looked for as `sha256` too."""
+    words = words_of(question)
+    joined = [found.replace("-", "") for found in _HYPHENED.findall(question)]
+    telling = dict.fromkeys(term for word in [*_telling(words), *joined] for term in terms_in(word))
+    return list(telling or dict.fromkeys(term for word in words for term in terms_in(word)))
+
+
+def _telling(words: Iterable[str]) -> Iterator[str]:
+    """The words that say what is asked for."""
+    is_behind = False
+    for word in words:
+        lowered = word.lower()
+        is_told = stem(lowered) not in _QUESTION_STEMS and (is_behind or lowered not in NAMED_KINDS)
+        if is_told:
+            yield word
+        is_behind = is_told and bool(terms_in(word))
 
 
 @lru_cache(maxsize=262_144)
@@ -83,6 +98,8 @@ def terms_in(word: str) -> tuple[str, ...]:
     """The terms of one identifier or word: the whole where it has parts, and the stems of its parts."""
     if len(word) > TERM_CHARS_MAX:
         return ()
+    if _is_language(word):
+        return (word.lower(),)
     parts = _PART.findall(word)
     lowered = [part.lower() for part in parts]
     found = [stem(part) for part in lowered if part not in STOP_WORDS and _tells(part)]
@@ -94,6 +111,11 @@ def terms_in(word: str) -> tuple[str, ...]:
 def _tells(part: str) -> bool:
     """Whether a part says anything: not a single letter or digit."""
     return len(part) > 1 or not part.isascii()
+
+
+def _is_language(word: str) -> bool:
+    """Whether a word may be the name of one: `C`, `R`."""
+    return len(word) == 1 and "A" <= word <= "Z" and word.lower() not in STOP_WORDS
 
 
 def _add(counts: dict[str, int], words: Iterable[str], times: int) -> None:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from naestro.index.found import ONLY_MEANING
 from naestro.index.places import place_of
 from naestro.index.prepare import terms_in
 from naestro.index.question import Question, asked
@@ -77,9 +78,15 @@ def rank(
         [any(name.is_path(one.path) for name in wanted.named) for one in candidates],
         [_defined(one, wanted.names) for one in candidates],
     )
-    scores = _in_all(signs, candidates, wanted, weights)
+    is_said = bool(signs.words.any())
+    scores = (
+        _in_all(signs, candidates, wanted, weights)
+        if is_said
+        else _unsaid(signs, candidates, wanted, weights)
+    )
+    near = "is close in meaning" if is_said else ONLY_MEANING
     return [
-        Ranked(candidates[at], score, _why(signs, candidates[at], at, wanted))
+        Ranked(candidates[at], score, _why(signs, candidates[at], at, wanted) or near)
         for at, score in _spread(scores, candidates, limit, weights)
     ]
 
@@ -148,7 +155,7 @@ def _terms_of(text: str) -> frozenset[str]:
 
 
 def _by_meaning(candidates: Sequence[Candidate], query_vector: Vector | None) -> Scores:
-    """Cosine of the vectors; 1 for the best."""
+    """Cosine of the vectors; 0 where they speak against it."""
     scores = np.zeros(len(candidates))
     if query_vector is None:
         return scores
@@ -156,7 +163,7 @@ def _by_meaning(candidates: Sequence[Candidate], query_vector: Vector | None) ->
     held = [(at, vector) for at, vector in rows if vector is not None]
     if held:
         scores[[at for at, _ in held]] = np.stack([vector for _, vector in held]) @ query_vector
-    return _to_one(np.maximum(scores, 0.0))
+    return np.maximum(scores, 0.0)
 
 
 def _to_one(scores: Scores) -> Scores:
@@ -173,12 +180,18 @@ def _defined(one: Candidate, names: frozenset[str]) -> str:
 
 
 def _in_all(signs: _Signs, candidates: Sequence[Candidate], wanted: Question, weights: Weights) -> Scores:
-    scores = signs.words + weights.vector * signs.meaning
-    factors = np.array([_factor(one.path, wanted, weights) for one in candidates])
+    scores = signs.words + weights.vector * _to_one(signs.meaning)
+    factors = _factors(candidates, wanted, weights)
     scores += weights.file * _by_file(scores * factors, candidates, weights.file_fading)
     if wanted.is_name:
         scores += weights.definition * np.array([bool(name) for name in signs.defined])
     return scores * factors + weights.named * np.array(signs.named)
+
+
+def _unsaid(signs: _Signs, candidates: Sequence[Candidate], wanted: Question, weights: Weights) -> Scores:
+    """The scores where nothing says a word of the question: cosines as they are, so that the best one is no match."""
+    scores = weights.vector * signs.meaning * _factors(candidates, wanted, weights)
+    return scores + weights.named * np.array(signs.named)
 
 
 def _by_file(scores: Scores, candidates: Sequence[Candidate], fading: float) -> Scores:
@@ -193,6 +206,10 @@ def _by_file(scores: Scores, candidates: Sequence[Candidate], fading: float) -> 
         for path, found in by_path.items()
     }
     return _to_one(np.array([sums[one.path] for one in candidates]))
+
+
+def _factors(candidates: Sequence[Candidate], wanted: Question, weights: Weights) -> Scores:
+    return np.array([_factor(one.path, wanted, weights) for one in candidates])
 
 
 def _factor(path: str, wanted: Question, weights: Weights) -> float:
@@ -217,11 +234,11 @@ def _spread(
 
 
 def _why(signs: _Signs, one: Candidate, at: int, wanted: Question) -> str:
-    """In words, what speaks for a candidate."""
+    """In words, what speaks for a candidate beside its meaning; empty where nothing does."""
     said = [wanted.words.get(term, term) for term, n in zip(wanted.terms, signs.counts[at], strict=True) if n]
     reasons = ["named in the question"] if signs.named[at] else []
     if signs.defined[at]:
         reasons.append(f"defines {signs.defined[at]}")
     if said:
         reasons.append(f"says {', '.join(list(dict.fromkeys(said))[:SAID_MAX])}")
-    return "; ".join(reasons) or "is close in meaning"
+    return "; ".join(reasons)

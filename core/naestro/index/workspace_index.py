@@ -20,7 +20,17 @@ from naestro.errors import IndexDamaged, IndexFault, IndexUnavailable, NaestroEr
 from naestro.index import lookup
 from naestro.index.difference import Stopped, of_files, of_workspace
 from naestro.index.embedding import Embedding
-from naestro.index.found import Found, IndexProgress, IndexStatus, MapReply, Match, Place, SearchReply
+from naestro.index.found import (
+    UNSAID,
+    Found,
+    IndexProgress,
+    IndexStatus,
+    MapReply,
+    Match,
+    Place,
+    SearchReply,
+    is_unsaid,
+)
 from naestro.index.grep import grep
 from naestro.index.holdings import NOT_YET, OTHER_WRITES, Holdings
 from naestro.index.indexing import Run, Site
@@ -180,6 +190,7 @@ class WorkspaceIndex:
             found = self._search.find(self.store, question, limit, buffers)
             if age != self._holdings.age:  # it was thrown away meanwhile, and what was asked was empty
                 raise IndexUnavailable(FIRST_RUN)
+            detail = UNSAID if is_unsaid(found) else ""
         except (NaestroError, sqlite3.Error) as met:
             found = _by_words(self.workspace, question, limit)
             # What was thrown away meanwhile closes under a search; that says nothing of what is there now.
