@@ -295,6 +295,30 @@ def test_deep_and_long_files_end(path: str, data: bytes) -> None:
     check_covering(parse_file(path, data), data)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"- " * 300 + b"a\n",
+        b"? " * 300 + b"a\n",
+        b"".join(b" " * depth + b"a:\n" for depth in range(400)),
+        b"".join(b" " * depth + b"-\n" for depth in range(400)),
+    ],
+    ids=["dashes", "questions", "keys", "lists"],
+)
+def test_yaml_deeper_than_its_grammar_can_hold_is_cut_by_paragraphs(data: bytes) -> None:
+    file = parse_file("a.yaml", data)
+    assert file.has_errors
+    check_covering(file, data)
+
+
+def test_nodes_deeper_than_a_query_can_count_are_cut_by_paragraphs() -> None:
+    data = b"``\n" * 70_000  # each calls what stands before it
+    began = time.monotonic()
+    file = parse_file("a.ts", data)
+    assert file.has_errors
+    assert time.monotonic() - began < 30
+
+
 def test_a_chunk_keeps_the_beginning_of_an_endless_line() -> None:
     (chunk,) = parse_file("a.txt", "a" * 1_000_000).chunks
     assert chunk.text == "a" * LINE_CHARS_MAX

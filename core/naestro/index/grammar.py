@@ -5,6 +5,7 @@ queries in `syntax/`, one file a language. A tree that takes too long is none. I
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterable
@@ -28,6 +29,10 @@ _TOKENS_MAX = 1500
 """Tokens without a name under one node (`[[[[`, `,,,,`): a query's time grows with the square of their number."""
 _WILD_BYTES_MIN = 8 * 1024
 """Files below are queried in a fifth of a second even if they are nothing but such tokens."""
+_DEPTH_MAX = 10_000
+"""Nodes within one another (`a.b.c`, on and on): tree-sitter counts to 65,535, and a query of more never ends."""
+_CRASHING = {"yaml": re.compile(rb"^[ \t?:-]{240}", re.MULTILINE)}
+"""What crashes a grammar: YAML's has room for 253 levels, each of them at least one column deeper than the last."""
 MATCHES_MAX = 65_536
 """Matches that a query may have begun at one time; the oldest are given up then."""
 IMPORTING_WORDS = frozenset(
@@ -213,7 +218,8 @@ def root_of(known: Grammar, data: bytes) -> "Node | None":
 
     The nodes know no text (`Node.text` must not be asked for): cut it from `data` by their bytes.
     """
-    if len(data) > PARSED_BYTES_MAX:
+    crashing = _CRASHING.get(known.name)
+    if len(data) > PARSED_BYTES_MAX or (crashing and crashing.search(data)):
         return None
     root = _timed_root(known, data)
     return None if root is None or (len(data) > _WILD_BYTES_MIN and _is_wild(root)) else root
@@ -233,13 +239,14 @@ def _timed_root(known: Grammar, data: bytes) -> "Node | None":
 
 
 def _is_wild(root: "Node") -> bool:
-    """Whether somewhere lie so many tokens side by side that a query would take minutes."""
-    waiting = [root]
+    """Whether so many tokens lie side by side, or nodes within one another, that a query would take minutes."""
+    waiting = [(root, 0)]
     while waiting:
-        node = waiting.pop()
-        if node.child_count - node.named_child_count > _TOKENS_MAX:
+        node, depth = waiting.pop()
+        if node.child_count - node.named_child_count > _TOKENS_MAX or depth > _DEPTH_MAX:
             return True
-        waiting += [child for child in node.children if child.end_byte - child.start_byte > _TOKENS_MAX]
+        inner = (child for child in node.children if child.end_byte - child.start_byte > _TOKENS_MAX)
+        waiting += [(child, depth + 1) for child in inner]
     return False
 
 

@@ -117,7 +117,7 @@ def git_root(start: Path) -> Path | None:
 
 
 def git_folder(repository: Path) -> Path:
-    """Where the HEAD of the repository lies, if anywhere; in a linked worktree `.git` is a file that names the place."""
+    """Where the HEAD of the repository lies, if anywhere; a linked worktree's `.git` is a file that names the place."""
     git = repository / ".git"
     return repository / _first_line(git).removeprefix("gitdir:").strip() if git.is_file() else git
 
