@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -154,7 +155,7 @@ def test_three_hundred_candidates_are_ranked_at_interactive_speed() -> None:
     text = " ".join(f"word{number % 90} other_{number % 70}" for number in range(250))
     vector = np.full(256, 1 / 16, np.float32)
     found = [
-        replace(candidate(f"f{n % 60}.py", text, f"Thing.name_{n}", start=n), vector=vector)
+        msgspec.structs.replace(candidate(f"f{n % 60}.py", text, f"Thing.name_{n}", start=n), vector=vector)
         for n in range(300)
     ]
     question = "where does word1 meet word2 and other_3, name_7 or word9 word10?"

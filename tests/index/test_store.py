@@ -384,6 +384,35 @@ def test_damaged_statistics_are_counted_anew(tmp_path: Path) -> None:
     store.close()
 
 
+def test_rows_that_the_file_of_records_lacks_are_read_from_the_table(tmp_path: Path) -> None:
+    filled(tmp_path)
+    store = Store.open(tmp_path, "static", DIMENSION, is_writer=True)
+    whole = {one.path: one for one in store.candidates(["alpha"], vector(1))}
+    store.close()
+    (tmp_path / "records.bin").unlink()
+    store = Store.open(tmp_path, "static", DIMENSION, is_writer=True)
+    assert not store.needs_compaction
+    for found in (store.candidates(["alpha"], vector(1)), store.candidates(["alpha"], vector(1))):
+        assert len(found) == 50
+        for one in found:
+            same = whole[one.path]
+            assert (one.id, one.names, one.prepared) == (same.id, same.names, same.prepared)
+            assert one.vector_score == pytest.approx(same.vector_score)
+        if not (tmp_path / "records.bin").exists():
+            assert store.needs_compaction
+            store.compact()
+    store.close()
+
+
+def test_a_first_compaction_leaves_nothing_that_it_superseded(store: Store) -> None:
+    for n in range(5):
+        store.replace([row(f"{n}.py", seed=n)])
+    store.compact()
+    assert len([*(store.folder / "chunks.lance" / "data").iterdir()]) == 1
+    assert not store.needs_compaction
+    assert len(store.candidates(["alpha"], vector(1))) == 5
+
+
 def test_a_record_that_is_none_is_damage(store: Store) -> None:
     from naestro.index import record
 
@@ -520,6 +549,8 @@ def test_lancedb_says_nothing_and_brings_no_http_client(tmp_path: Path) -> None:
 
 def test_a_rest_after_a_compaction_drops_what_it_superseded(store: Store) -> None:
     store.replace([row(f"{n}.py", seed=n) for n in range(50)])
+    store.compact()
+    store.replace([row("50.py", seed=50)])
     store.compact()
     assert store._has_old_versions
     store.compact()

@@ -1,6 +1,6 @@
 """Rows as the columns of a table.
 
-`store` lies above, `schema` and `record` below.
+`store` lies above, `schema` below.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from naestro.index import record
 from naestro.index.schema import SEPARATOR, Pins, Row, sayable, schema_of
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ def table_of(rows: Sequence[Row], schema: "pa.Schema", dimension: int) -> "pa.Ta
     }
     if dimension:
         columns["vector"] = _vectors(rows, dimension)
-    columns["record"] = [record.encoded(row) for row in rows]
     return pa.table(columns, schema=schema)
 
 

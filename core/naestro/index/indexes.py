@@ -52,9 +52,10 @@ async def renew(table: "lancedb.AsyncTable", *, has_vectors: bool, kept_s: float
 
     What a killed process left half-written goes, too: there is one writer, and it is here.
     """
-    await table.optimize(cleanup_older_than=timedelta(seconds=kept_s), delete_unverified=True)
-    if has_vectors:
-        await _renew_vectors(table)
+    kept = timedelta(seconds=kept_s)
+    await table.optimize(cleanup_older_than=kept, delete_unverified=True)
+    if has_vectors and await _renew_vectors(table):
+        await table.optimize(cleanup_older_than=kept, delete_unverified=True)
     return await coverage(table)
 
 
@@ -67,18 +68,20 @@ async def coverage(table: "lancedb.AsyncTable") -> Coverage:
     )
 
 
-async def _renew_vectors(table: "lancedb.AsyncTable") -> None:
+async def _renew_vectors(table: "lancedb.AsyncTable") -> bool:
+    """Make the vectors' index where it does not fit the number of rows; whether that was so."""
     from lancedb.index import IvfFlat, IvfSq
 
     rows = await table.count_rows()
     found = await table.index_stats(_VECTORS)
     kind = IvfFlat if rows <= _EXACT_UP_TO_ROWS else IvfSq
     if rows < _VECTORS_FROM_ROWS or (found and _is_fit(found.index_type, kind.__name__)):
-        return
+        return False
     partitions = max(1, rows // _ROWS_OF_PARTITION)
     await table.create_index(
         "vector", config=kind(distance_type="dot", num_partitions=partitions), replace=True
     )
+    return True
 
 
 def _is_fit(found: str, wanted: str) -> bool:

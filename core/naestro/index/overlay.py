@@ -78,20 +78,7 @@ class OpenFiles:
         return [
             OpenChunk(
                 one,
-                Candidate(
-                    id=id_of(one.path, one.start, one.end),
-                    path=one.path,
-                    start=one.start,
-                    end=one.end,
-                    language=one.language,
-                    symbol=one.symbol,
-                    kind=one.kind,
-                    names=tuple(one.names),
-                    prepared=terms,
-                    vector=vector,
-                    fts_score=0.0,
-                    vector_score=0.0,
-                ),
+                Candidate.unscored(id_of(one.path, one.start, one.end), one, terms, vector),
             )
             for (one, terms), vector in zip(cut, vectors, strict=True)
         ]

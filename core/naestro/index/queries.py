@@ -1,16 +1,17 @@
-"""What is asked of the table: by words and by vector side by side, then one read of what both found.
+"""What is asked of the table: by words and by vector side by side, and rows by their numbers.
 
 `store` lies above, `lance` beside. Rows are known by the numbers that LanceDB gives them, which last while the row
 does (stable row ids), so that what one question found the next can read, whatever is compacted between.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 from msgspec import convert
 
+from naestro.index import record
 from naestro.index.indexes import NOTHING_COVERED, Coverage
 from naestro.index.schema import sayable
 
@@ -26,6 +27,8 @@ PROBES: Final = 16
 _MASKED_MARGIN: Final = 20
 """Rows asked for more for each file that is left out: about what a file has of them."""
 _MARGIN_MAX: Final = 200
+_ROWS_AT_ONCE: Final = 2_000
+"""That are in memory while all are read: 6 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +48,11 @@ class Asked:
         return min(self.masked * _MASKED_MARGIN, _MARGIN_MAX)
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """Rows that a search found."""
+async def search(table: "lancedb.AsyncTable", asked: Asked) -> dict[int, float]:
+    """The rows that may answer, those of masked paths among them still, each with its BM25.
 
-    ids: list[int]
-    records: list[bytes]
-    words: list[float]
-    """BM25 of each; 0 where only its vector was found."""
-
-
-async def search(table: "lancedb.AsyncTable", asked: Asked) -> Read:
-    """The rows that may answer, those of masked paths among them still."""
+    That is 0 where only its vector was found.
+    """
     scores: dict[int, float] = {}
     nearest: list[int] = []
 
@@ -69,8 +65,26 @@ async def search(table: "lancedb.AsyncTable", asked: Asked) -> Read:
     async with anyio.create_task_group() as both:
         both.start_soon(by_words)
         both.start_soon(by_vector)
-    found = await _take(table, sorted({*scores, *nearest}), "record", bytes)
-    return Read([*found], [*found.values()], [scores.get(key, 0.0) for key in found])
+    return dict.fromkeys(nearest, 0.0) | scores
+
+
+async def record_rows(table: "lancedb.AsyncTable", ids: Sequence[int]) -> "pa.Table":
+    """The columns of records, of the rows `ids` that are still there, with their numbers in `_rowid`."""
+    return await table.take_row_ids([*ids]).select(await _record_columns(table)).with_row_id().to_arrow()
+
+
+async def all_record_rows(table: "lancedb.AsyncTable") -> "AsyncIterator[pa.Table]":
+    """The same of all rows, piece by piece."""
+    import pyarrow as pa
+
+    query = table.query().select(await _record_columns(table)).with_row_id()
+    async for batch in await query.to_batches(max_batch_length=_ROWS_AT_ONCE):
+        yield pa.Table.from_batches([batch])
+
+
+async def _record_columns(table: "lancedb.AsyncTable") -> list[str]:
+    has_vectors = "vector" in (await table.schema()).names
+    return [*record.COLUMNS, "names", "prepared", *(["vector"] if has_vectors else [])]
 
 
 async def texts(table: "lancedb.AsyncTable", ids: Sequence[int]) -> dict[int, str]:

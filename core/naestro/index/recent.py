@@ -9,8 +9,9 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from naestro.index.schema import Candidate, Row
 from naestro.index.statistics import Statistics
@@ -53,20 +54,7 @@ class Recent:
 
     def _add(self, key: int, row: Row) -> None:
         chunk = row.chunk
-        self._chunks[key] = Candidate(
-            id=key,
-            path=chunk.path,
-            start=chunk.start,
-            end=chunk.end,
-            language=chunk.language,
-            symbol=chunk.symbol,
-            kind=chunk.kind,
-            names=tuple(chunk.names),
-            prepared=row.prepared,
-            vector=row.vector,
-            fts_score=0.0,
-            vector_score=0.0,
-        )
+        self._chunks[key] = Candidate.unscored(key, chunk, row.prepared, row.vector)
         self._texts[key] = chunk.text
         self._ids[chunk.path].add(key)
         for term, times in Counter(row.prepared.split()).items():

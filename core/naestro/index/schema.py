@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from msgspec import convert
 
 from naestro.index.parsed import Chunk
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-LAYOUT: Final = "1"
+LAYOUT: Final = "2"
 """Raised with each change of the columns or of what stands in them."""
 CHUNK_COLUMNS: Final = ["path", "start", "end", "language", "kind", "symbol", "names", "scope", "text"]
 SEPARATOR: Final = "\n"
+_COMPRESSED: Final = {"lance-encoding:compression": "zstd"}
+"""Of the long columns, of which a search reads ten values at most: 16 MB instead of 29 for 22,000 chunks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,7 @@ class Row:
     """Of the text that was embedded; see `vectors`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A chunk that may answer a question."""
 
     id: int
@@ -58,6 +60,24 @@ class Candidate:
     """BM25 as LanceDB computes it, at least 0; 0 where full text did not bring it."""
     vector_score: float
     """Cosine with the question's vector, from -1 to 1, also where full text brought it; 0 where one has no vector."""
+
+    @classmethod
+    def unscored(cls, key: int, chunk: Chunk, prepared: str, vector: "np.ndarray | None") -> "Candidate":
+        """`chunk` before anything was asked, as number `key`."""
+        return cls(
+            key,
+            chunk.path,
+            chunk.start,
+            chunk.end,
+            chunk.language,
+            chunk.symbol,
+            chunk.kind,
+            tuple(chunk.names),
+            prepared,
+            vector,
+            0.0,
+            0.0,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +109,8 @@ def id_of(path: str, start: int, end: int) -> int:
     return int.from_bytes(digest, "little") >> 1
 
 
-def schema_of(pins: Pins) -> "pa.Schema":
-    """The columns of a table with these `pins`."""
+def schema_of(pins: Pins, name: str = "") -> "pa.Schema":
+    """The columns of a table with these `pins`, which is made with a `name` of its own."""
     import pyarrow as pa
 
     text = pa.string()
@@ -99,13 +119,12 @@ def schema_of(pins: Pins) -> "pa.Schema":
         pa.field("start", pa.int32()),
         pa.field("end", pa.int32()),
         *(pa.field(name, text) for name in ("language", "kind", "symbol", "names", "scope", "hash")),
-        pa.field("prepared", text),
-        pa.field("text", text),
-        pa.field("record", pa.binary()),
+        pa.field("prepared", text, metadata=_COMPRESSED),
+        pa.field("text", text, metadata=_COMPRESSED),
     ]
     if pins.dimension:
         fields.append(pa.field("vector", pa.list_(pa.float32(), pins.dimension)))
-    return pa.schema(fields, metadata=pins.metadata())
+    return pa.schema(fields, metadata={**pins.metadata(), "name": name})
 
 
 def sayable(text: str) -> str:

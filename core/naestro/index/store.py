@@ -11,12 +11,15 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
+from uuid import uuid4
 
 from naestro.errors import IndexDamaged, IndexUnavailable
 from naestro.index import columns, indexes, lance, queries, record
 from naestro.index.indexes import Coverage
 from naestro.index.parsed import Chunk
 from naestro.index.recent import Recent
+from naestro.index.records import FILE as RECORDS
+from naestro.index.records import Records
 from naestro.index.schema import (
     CHUNK_COLUMNS,
     Candidate,
@@ -44,14 +47,19 @@ _RECENT_ROWS: Final = 4_000
 _ROWS_UNTIL_COMPACTION: Final = 1_000
 _UPDATES_UNTIL_COMPACTION: Final = 60
 """Each leaves a few small files, in which the next one looks for what it replaces: 10 ms at first, 30 ms after 150."""
+_RECORDS_LACKING: Final = 20
+"""Records of one search that may come from the table: 3 ms."""
 _REST_S: Final = 30
 """Between two compactions: each writes the whole table anew."""
 _KEPT_VERSION_S: Final = 5
 """An old version's files live this long for a reader in another process that is in the midst of a search."""
+_NOTHING_KEPT_S: Final = 0.001
+"""LanceDB warns of 0."""
 
 
 def erase(folder: Path) -> None:
     """Take away what a store has in `folder`, damaged or not."""
+    (folder / RECORDS).unlink(missing_ok=True)
     shutil.rmtree(folder / f"{_TABLE}.lance", ignore_errors=True)
     (folder / STATISTICS).unlink(missing_ok=True)
 
@@ -73,7 +81,12 @@ class Store:
         self._coverage = Coverage()
         self._updates = 0
         self._has_old_versions = False
+        self._records = Records(folder)
+        self._lacks_records = False
+        """Whether a search had to ask the table for many records: a compaction writes them."""
         self._compacted = float("-inf")
+        self._is_first = False
+        """Whether the table was made here and never compacted: then nobody reads an old version of it."""
         self._tally = Tally(folder, is_writer=is_writer)
         self._table = self._ask(self._opened, "Opening the index")
 
@@ -89,7 +102,9 @@ class Store:
     @property
     def needs_compaction(self) -> bool:
         """Whether enough was written since the last `compact` to make searches slower or the folder larger."""
-        is_slow = not self._coverage.words or len(self._recent) >= _ROWS_UNTIL_COMPACTION
+        is_slow = (
+            self._lacks_records or not self._coverage.words or len(self._recent) >= _ROWS_UNTIL_COMPACTION
+        )
         is_large = self._has_old_versions or self._updates >= _UPDATES_UNTIL_COMPACTION
         is_rested = time.monotonic() - self._compacted > _REST_S
         return self.is_writer and is_rested and (is_slow or is_large)
@@ -102,7 +117,8 @@ class Store:
     @property
     def size_bytes(self) -> int:
         """On the disk, old versions included."""
-        return sum(_size_of(file) for file in (self.folder / f"{_TABLE}.lance").rglob("*"))
+        files = [*(self.folder / f"{_TABLE}.lance").rglob("*"), self.folder / RECORDS]
+        return sum(map(_size_of, files))
 
     @property
     def statistics(self) -> Statistics:
@@ -148,9 +164,11 @@ class Store:
             recent = self._recent.find(terms, own, limit, statistics)
             hidden = self._recent.paths | masked
             asked = queries.Asked(terms, own, limit, len(masked), self._coverage)
-        read = self._retried(lambda table: queries.search(table, asked), "Searching the index")
+        scores = self._retried(lambda table: queries.search(table, asked), "Searching the index")
+        records = self._records_of([*scores])
         with lance.faults("Reading the index"):
-            found = record.decoded(read.ids, read.records, read.words, own)
+            words = [scores[key] for key in records]
+            found = record.decoded([*records], [*records.values()], words, own)
         kept = [one for one in found if one.path not in hidden]
         return kept + [one for one in recent if one.path not in masked]
 
@@ -159,6 +177,17 @@ class Store:
         return chunks_of_table(
             self._retried(lambda table: queries.rows_of(table, [path], CHUNK_COLUMNS), "Reading the index")
         )
+
+    def _records_of(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """The records of the rows `ids` that are still there: from their file, else from the table, which is slow."""
+        with lance.faults("Reading the index"):
+            here = self._records.read(ids)
+        rest = [key for key in ids if key not in here]
+        if not rest:
+            return here
+        self._lacks_records = len(rest) > _RECORDS_LACKING
+        rows = self._retried(lambda table: queries.record_rows(table, rest), "Reading the index")
+        return here | dict(record.numbered(rows))
 
     def texts(self, ids: Sequence[int]) -> Mapping[int, str]:
         """The lines of the chunks `ids`; one that is gone meanwhile is left out."""
@@ -171,10 +200,9 @@ class Store:
         """Take new rows into the indexes, join small files, drop old versions, renew the counts; takes seconds."""
         with self._writing:
             is_changed = self._updates > 0 or not self._coverage.words
+            kept_s = _NOTHING_KEPT_S if self._is_first else _KEPT_VERSION_S
             coverage = self._ask(
-                lambda: indexes.renew(
-                    self._table, has_vectors=bool(self.pins.dimension), kept_s=_KEPT_VERSION_S
-                ),
+                lambda: indexes.renew(self._table, has_vectors=bool(self.pins.dimension), kept_s=kept_s),
                 "Compacting the index",
             )
             with self._looking:
@@ -182,8 +210,11 @@ class Store:
                 self._coverage = coverage
             with lance.faults("Compacting the index"):
                 self._tally.renew(self.count, self._prepared)
+                self._records.write(self._all_records())
+                self._lacks_records = False
             # What this compaction has superseded is too young to be dropped by it.
-            self._has_old_versions = is_changed
+            self._has_old_versions = is_changed and not self._is_first
+            self._is_first = False
             self._updates = 0
             self._compacted = time.monotonic()
             self.warm()
@@ -207,15 +238,22 @@ class Store:
         database = await lance.connect(self.folder, is_writer=self.is_writer)
         if (self.folder / f"{_TABLE}.lance").exists():
             table = await database.open_table(_TABLE)
-            self.rebuild_reason = self.pins.trouble((await table.schema()).metadata)
+            metadata = (await table.schema()).metadata or {}
+            self.rebuild_reason = self.pins.trouble(metadata)
+            self._records.begin(metadata.get(b"name", b"").decode())
             if self.is_writer:
                 self._coverage = await indexes.coverage(table)
             return table
         if not self.is_writer:
             raise IndexUnavailable("This folder has no index yet.")
+        name = uuid4().hex
+        self._records.begin(name)
         table = await database.create_table(
-            _TABLE, schema=schema_of(self.pins), storage_options={"new_table_enable_stable_row_ids": "true"}
+            _TABLE,
+            schema=schema_of(self.pins, name),
+            storage_options={"new_table_enable_stable_row_ids": "true"},
         )
+        self._is_first = True
         await indexes.begin(table)
         self._coverage = await indexes.coverage(table)
         return table
@@ -236,6 +274,11 @@ class Store:
         with self._looking:
             self._recent = Recent()
             self._coverage = Coverage()
+
+    def _all_records(self) -> Iterator[tuple[int, bytes]]:
+        pieces = queries.all_record_rows(self._table)
+        while (piece := lance.call(anext, pieces, None)) is not None:
+            yield from record.numbered(piece)
 
     def _prepared(self) -> Iterator[str]:
         async def read() -> "pa.Table":
