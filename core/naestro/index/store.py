@@ -209,8 +209,8 @@ class Store:
                 self._retired, self._recent = self._recent, Recent()
                 self._coverage = coverage
             with lance.faults("Compacting the index"):
-                self._tally.renew(self.count, self._prepared)
-                self._records.write(self._all_records())
+                self._tally.renew(self.count, lambda: _prepared(self._table))
+                self._records.write(_all_records(self._table))
                 self._lacks_records = False
             # What this compaction has superseded is too young to be dropped by it.
             self._has_old_versions = is_changed and not self._is_first
@@ -275,17 +275,6 @@ class Store:
             self._recent = Recent()
             self._coverage = Coverage()
 
-    def _all_records(self) -> Iterator[tuple[int, bytes]]:
-        pieces = queries.all_record_rows(self._table)
-        while (piece := lance.call(anext, pieces, None)) is not None:
-            yield from record.numbered(piece)
-
-    def _prepared(self) -> Iterator[str]:
-        async def read() -> "pa.Table":
-            return await self._table.query().select(["prepared"]).to_arrow()
-
-        yield from map(str, lance.call(read)["prepared"].to_pylist())
-
     def _retried(self, ask: Callable[["lancedb.AsyncTable"], Awaitable[_T]], doing: str) -> _T:
         """What `ask` gives; a reader whose table the writer has compacted or made anew opens it once more."""
         try:
@@ -307,6 +296,22 @@ async def _written(table: "lancedb.AsyncTable", paths: Sequence[str], rows: "pa.
         await table.delete(queries.of_paths(paths[start : start + _PATHS_AT_ONCE]))
     if len(rows):
         await table.add(rows)
+
+
+def _all_records(table: "lancedb.AsyncTable") -> Iterator[tuple[int, bytes]]:
+    """The record of each row, with the row's number."""
+    pieces = queries.all_record_rows(table)
+    while (piece := lance.call(anext, pieces, None)) is not None:
+        yield from record.numbered(piece)
+
+
+def _prepared(table: "lancedb.AsyncTable") -> Iterator[str]:
+    """The terms of each row."""
+
+    async def read() -> "pa.Table":
+        return await table.query().select(["prepared"]).to_arrow()
+
+    yield from map(str, lance.call(read)["prepared"].to_pylist())
 
 
 def _size_of(file: Path) -> int:
