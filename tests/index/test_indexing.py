@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from naestro.errors import IndexDamaged, IndexUnavailable
-from naestro.index.difference import Stopped, of_workspace
+from naestro.index.difference import Difference, Stopped, of_workspace
 from naestro.index.found import IndexProgress
 from naestro.index.holdings import NOT_YET, OTHER_WRITES
 from naestro.index.indexing import FILES_HERE_MAX
+from naestro.index.manifest import FileRecord
 from naestro.index.reading import MINIFIED_SIZE_MIN, read, reason_against
 from naestro.index.taking import SETTLED_S, Taker, Task, is_settled
 from naestro.index.walk import Stamp, walk
@@ -438,3 +439,27 @@ def test_a_full_disk_fails_the_run_with_a_sentence_and_the_next_one_goes_on(work
     assert phase == "failed"
     assert detail.endswith(".")
     assert said[1] == "done a.py"
+
+
+def test_files_whose_grammar_cannot_be_loaded_are_read_again_once_it_can(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    write(workspace, {f"{n}.py": f"def gamma{n}(): ...\n" for n in range(FILES_HERE_MAX)})
+    with index_of(workspace, is_run=False) as index:
+        with monkeypatch.context() as broken:  # the workers' grammars, since they unpack their own
+            broken.setenv("SEMBLE_GRAMMARS_CACHE_DIR", str(tmp_path / "file"))
+            assert index.refresh().phase == "done"
+        assert f"names are missing in files: {FILES_HERE_MAX + 2}." in index.status().detail
+        assert index.symbol("gamma1") == []
+        assert index.refresh().files == FILES_HERE_MAX + 2
+        assert [place.path for place in index.symbol("gamma1")] == ["1.py"]
+        assert index.status().detail == ""
+        assert index.refresh().files == 0
+
+
+def test_files_whose_grammar_still_cannot_be_loaded_are_let_be(workspace: Workspace) -> None:
+    found = Difference()
+    for seen in walk(workspace):
+        found.compare(seen, FileRecord(seen.path, seen.stamp, True, b"h", "none", 1, lacks="no such"))
+    assert (found.seen, found.is_nothing) == (2, True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from naestro.config import environment_for_child
-from naestro.index.grammar import grammar, query_of
+from naestro.index.grammar import _lacking, grammar, query_of
 from naestro.index.grammar_files import mend
 from naestro.index.languages import PROSE, language_of
 from naestro.index.parse import parse_file
@@ -144,8 +144,14 @@ def test_a_grammar_that_cannot_be_unpacked_is_none_and_said(
     (tmp_path / "file").touch()
     monkeypatch.setenv("SEMBLE_GRAMMARS_CACHE_DIR", str(tmp_path / "file"))
     assert grammar("typst") is None
-    assert parse_file("a.typ", "= A\n").chunks[0].text == "= A"
+    file = parse_file("a.typ", "= A\n")
+    assert (file.chunks[0].text, file.lacks) == ("= A", "typst")
     assert "No grammar for typst" in caplog.text
+    monkeypatch.delenv("SEMBLE_GRAMMARS_CACHE_DIR")
+    assert grammar("typst") is None  # it is not tried at every file
+    _lacking["typst"] = 0.0
+    assert grammar("typst")
+    assert not parse_file("a.typ", "= A\n").lacks
 
 
 def _unpack_and_parse(folder: Path) -> str:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from naestro.index.chunk import LINE_CHARS_MAX
 from naestro.index.grammar import PARSED_BYTES_MAX, grammar
 from naestro.index.languages import language_of
-from naestro.index.parse import LINE_CHARS_MAX, parse_file, text_of
+from naestro.index.parse import parse_file, text_of
 from naestro.index.parsed import ParsedFile
 from naestro.policy.text import decode
 

@@ -118,7 +118,7 @@ def test_a_vector_of_another_length_is_none(cache: VectorCache) -> None:
 def test_a_file_that_cannot_be_written_now_holds_nothing(tmp_path: Path) -> None:
     cache = VectorCache(tmp_path, "static", 8)
     cache.put(hashes("a"), unit(1))
-    cache._connection.execute("PRAGMA query_only = ON")
+    cache._held._connection.execute("PRAGMA query_only = ON")
     cache.put(hashes("b"), unit(1))
     assert len(cache.get(hashes("a", "b"))) == 1
     cache.close()

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from naestro.index.grammar import grammar
 from naestro.index.manifest import FileRecord, Manifest
 from naestro.index.taking import Task
 from naestro.index.walk import FILES_MAX, Seen, Walk, is_left_out_folder, look, walk
@@ -50,14 +51,20 @@ class Difference:
         self.seen += 1
         is_pending = seen.path in self.pending
         if record is not None:
-            if record.stamp == seen.stamp and record.is_settled and not is_pending:
+            is_same = record.stamp == seen.stamp and record.is_settled and not is_pending
+            if is_same and not _can_be_named(record):
                 return
             self.known[seen.path] = record
         if seen.skipped:
             self.left_out.append(FileRecord(seen.path, seen.stamp, True, b"", skipped=seen.skipped))
         else:
-            is_held = record is not None and not is_pending
+            is_held = record is not None and not (is_pending or record.lacks)
             self.todo.append(Task(seen.path, seen.stamp, record.hash if record and is_held else b""))
+
+
+def _can_be_named(record: FileRecord) -> bool:
+    """Whether the grammar that a file lacks can be loaded now."""
+    return bool(record.lacks) and grammar(record.lacks) is not None
 
 
 class Stopped(Exception):

@@ -1,4 +1,4 @@
-"""The light embedder and its cache of vectors, as index runs and their worker processes open them.
+"""The light embedder, its cache of vectors and the one of files, as index runs and their worker processes open them.
 
 `embedding` and `worker` lie above; settings are unknown here, so that a worker need not load them.
 """
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from naestro.index.embed.embedder import Embedder
+    from naestro.index.parts import PartsCache
     from naestro.index.vectors import VectorCache
 
 LIGHT = "static"
@@ -31,4 +32,14 @@ def opened_cache(folder: Path, embedder: "Embedder") -> "VectorCache | None":
     try:
         return VectorCache(folder, embedder.name, embedder.dimension)
     except (sqlite3.Error, OSError):  # a cache that cannot be had costs time, nothing else
+        return None
+
+
+def opened_parts(folder: Path) -> "PartsCache | None":
+    """What files were taken apart to, in `folder`, which is there; None where it cannot be kept."""
+    from naestro.index.parts import PartsCache
+
+    try:
+        return PartsCache(folder)
+    except (sqlite3.Error, OSError):
         return None

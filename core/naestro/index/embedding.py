@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from naestro.config import Settings
-from naestro.index.embed_light import LIGHT, light_embedder, opened_cache
+from naestro.index.embed_light import LIGHT, light_embedder, opened_cache, opened_parts
 from naestro.index.place import indexes, made
 from naestro.index.taking import Batch, Taker, embed_text
 from naestro.index.workers import Setup
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from naestro.index.embed.choose import Reranker
     from naestro.index.embed.embedder import Embedder
     from naestro.index.parsed import Chunk
+    from naestro.index.parts import PartsCache
     from naestro.index.vectors import VectorCache
 
 NONE = "none"
@@ -42,6 +43,7 @@ class Embedding:
         self._folder = folder
         self._lock = threading.Lock()
         self._cache: VectorCache | None = None
+        self._parts: PartsCache | None = None
 
     @cached_property
     def embedder(self) -> "Embedder | None":
@@ -66,14 +68,23 @@ class Embedding:
                 self._cache = opened_cache(made(self._folder or indexes()), embedder)
             return self._cache
 
+    @property
+    def parts(self) -> "PartsCache | None":
+        """What files were taken apart to before, for any workspace; None where it cannot be kept."""
+        with self._lock:
+            if self._parts is None:
+                self._parts = opened_parts(made(self._folder or indexes()))
+            return self._parts
+
     def setup(self, root: Path) -> Setup:
         """What workers are told."""
-        cached = str(made(self._folder or indexes())) if self.is_light else ""
-        return Setup(str(root), LIGHT if self.is_light else "", cached)
+        return Setup(str(root), LIGHT if self.is_light else "", str(made(self._folder or indexes())))
 
     def taker(self, root: Path) -> Taker:
         """Takes files in here."""
-        return Taker(root, self.embedder, self.cache) if self.is_light else Taker(root)
+        if self.is_light:
+            return Taker(root, self.embedder, self.cache, self.parts)
+        return Taker(root, parts=self.parts)
 
     def keep(self, batch: Batch) -> None:
         """Keep the vectors that were made in `batch` for the next time."""
@@ -106,6 +117,9 @@ class Embedding:
             if self._cache is not None:
                 self._cache.close()
                 self._cache = None
+            if self._parts is not None:
+                self._parts.close()
+                self._parts = None
 
 
 def _chosen(settings: Settings) -> "Embedder | None":

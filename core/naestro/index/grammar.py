@@ -14,8 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from naestro import config
-from naestro.index.grammar_files import mend
+from naestro.index.grammar_files import mend, say_where
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node, Parser, Query
@@ -33,6 +32,8 @@ _DEPTH_MAX = 10_000
 """Nodes within one another (`a.b.c`, on and on): tree-sitter counts to 65,535, and a query of more never ends."""
 _CRASHING = {"yaml": re.compile(rb"^[ \t?:-]{240}", re.MULTILINE)}
 """What crashes a grammar: YAML's has room for 253 levels, each of them at least one column deeper than the last."""
+RETRY_S = 30.0
+"""Seconds until a grammar that could not be loaded is tried again: unpacking one takes a tenth of a second."""
 MATCHES_MAX = 65_536
 """Matches that a query may have begun at one time; the oldest are given up then."""
 IMPORTING_WORDS = frozenset(
@@ -113,6 +114,14 @@ _log = logging.getLogger(__name__)
 _load = threading.Lock()
 
 
+_lacking: dict[str, float] = {}
+"""The languages whose grammar could not be loaded, and when on the monotonic clock it is tried again."""
+
+
+class _NotLoaded(Exception):
+    """A grammar cannot be unpacked or loaded now."""
+
+
 class _Local(threading.local):
     """What each thread has for itself."""
 
@@ -141,20 +150,20 @@ def _grammar(name: str) -> Grammar | None:
         GrammarLoadError,
         LanguageNotFoundError,
         UnsupportedPlatformError,
-        __version__,
         get_language,
     )
 
-    # The wheel unpacks a grammar where it is first asked for: into our cache, which its owner can move and clear.
-    config.set_for_libraries({"SEMBLE_GRAMMARS_CACHE_DIR": str(config.cache() / "grammars" / __version__)})
+    say_where()
     mend(_GRAMMAR_OF.get(name, name))
     try:
         language = get_language(_GRAMMAR_OF.get(name, name))
     except LanguageNotFoundError:
         return None
-    except (GrammarLoadError, UnsupportedPlatformError) as error:
+    except UnsupportedPlatformError as error:
         _log.warning("No grammar for %s: %s. Its files are cut by paragraphs.", name, error)
         return None
+    except GrammarLoadError as error:
+        raise _NotLoaded(str(error)) from error
     words = _words(language)
     source = _query_text(name)
     soft = words & (_SOFT_WORDS | _SOFT_IN_SCRIPTS if name in _SCRIPTS else _SOFT_WORDS)
@@ -208,9 +217,28 @@ def _query_text(name: str) -> str:
 
 
 def grammar(name: str) -> Grammar | None:
-    """The grammar of a language of `languages`, or None where there is none."""
+    """The grammar of a language of `languages`, or None where there is none, or it cannot be loaded now."""
     with _load:
-        return _grammar(name)
+        if time.monotonic() < _lacking.get(name, 0.0):
+            return None
+        try:
+            found = _grammar(name)
+        except _NotLoaded as error:
+            if name not in _lacking:
+                _log.warning(
+                    "No grammar for %s: %s. Until it can be loaded its files are cut by paragraphs.",
+                    name,
+                    error,
+                )
+            _lacking[name] = time.monotonic() + RETRY_S
+            return None
+        _lacking.pop(name, None)
+        return found
+
+
+def is_lacking(name: str) -> bool:
+    """Whether there is a grammar of that language, and it could not be loaded: a full disk, no right to unpack it."""
+    return name in _lacking
 
 
 def root_of(known: Grammar, data: bytes) -> "Node | None":

@@ -7,6 +7,7 @@ take all names from its language for good, or end the process that loads it. It 
 import logging
 import os
 import tarfile
+import threading
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +15,10 @@ from pathlib import Path
 import msgspec
 
 _log = logging.getLogger(__name__)
+
+is_said = threading.Event()
+"""Whether the wheel knows where to unpack. A worker sets it: its environment says where, so that it need not load the
+settings, which takes as long as all that it needs."""
 
 
 class _Entry(msgspec.Struct):
@@ -29,6 +34,18 @@ class _Bundle(msgspec.Struct):
     platform: str
     archive: str
     languages: dict[str, _Entry]
+
+
+def say_where() -> None:
+    """Tell the wheel and the workers where to unpack: into our cache, which its owner can move and clear."""
+    if is_said.is_set():
+        return
+    from semble_grammars import __version__
+
+    from naestro.config import cache, set_for_libraries
+
+    set_for_libraries({"SEMBLE_GRAMMARS_CACHE_DIR": str(cache() / "grammars" / __version__)})
+    is_said.set()
 
 
 def mend(name: str) -> None:

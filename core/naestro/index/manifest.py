@@ -19,7 +19,9 @@ from naestro.types import Value
 
 __all__ = ["Counts", "FileEntry", "FileRecord", "Manifest", "ManifestDamaged"]
 
-_RECORDS = "SELECT path, size, mtime, ctime, inode, is_settled, hash, language, chunks, skipped FROM files"
+_RECORDS = (
+    "SELECT path, size, mtime, ctime, inode, is_settled, hash, language, chunks, skipped, lacks FROM files"
+)
 _COUNTS = """
 SELECT COALESCE(SUM(skipped = ''), 0), COALESCE(SUM(chunks), 0), COALESCE(SUM(skipped != ''), 0) FROM files
 """
@@ -43,6 +45,8 @@ class FileRecord(Value, frozen=True):
     chunks: int = 0
     skipped: str = ""
     """Why none of it is indexed; empty where it is."""
+    lacks: str = ""
+    """The language whose grammar could not be loaded when it was read, so that names are missing."""
 
 
 class FileEntry(Value, frozen=True):
@@ -101,6 +105,11 @@ class Manifest:
     def reasons(self) -> dict[str, int]:
         """How many files are left out for each reason, in words."""
         question = "SELECT skipped, COUNT(*) FROM files WHERE skipped != '' GROUP BY skipped ORDER BY skipped"
+        return dict(self._file.rows(question))
+
+    def lacking(self) -> dict[str, int]:
+        """How many files lack names since the grammar of that language could not be loaded."""
+        question = "SELECT lacks, COUNT(*) FROM files WHERE lacks != '' GROUP BY lacks ORDER BY lacks"
         return dict(self._file.rows(question))
 
     def pending(self) -> set[str]:
@@ -174,9 +183,9 @@ class Manifest:
 
 
 def _record(row: Row) -> FileRecord:
-    path, size, mtime, ctime, inode, is_settled, digest, language, chunks, skipped = row
+    path, size, mtime, ctime, inode, is_settled, digest, language, chunks, skipped, lacks = row
     stamp = Stamp(size, mtime, ctime, inode)
-    return FileRecord(path, stamp, bool(is_settled), digest, language, chunks, skipped)
+    return FileRecord(path, stamp, bool(is_settled), digest, language, chunks, skipped, lacks)
 
 
 def _stamp(record: FileRecord) -> tuple[int, int, int, int]:
@@ -199,11 +208,11 @@ def _forget(connection: sqlite3.Connection, paths: Collection[str]) -> None:
 def _add(connection: sqlite3.Connection, entry: FileEntry) -> None:
     record = entry.record
     file = connection.execute(
-        "INSERT INTO files (path, size, mtime, ctime, inode, is_settled, hash, language, chunks, skipped)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO files (path, size, mtime, ctime, inode, is_settled, hash, language, chunks, skipped, lacks)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(record.path, *_stamp(record), record.is_settled, record.hash),
-            *(record.language, record.chunks, record.skipped),
+            *(record.language, record.chunks, record.skipped, record.lacks),
         ),
     ).lastrowid
     if record.skipped:

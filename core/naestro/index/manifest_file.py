@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-FORMAT = 1
+FORMAT = 2
 """Of the file; another one is a rebuild."""
 BUSY_S = 10.0
 """Seconds that a write waits for another process's."""
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS files (
     id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE,
     size INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT NULL, inode INTEGER NOT NULL,
     is_settled INTEGER NOT NULL, hash BLOB NOT NULL,
-    language TEXT NOT NULL, chunks INTEGER NOT NULL, skipped TEXT NOT NULL
+    language TEXT NOT NULL, chunks INTEGER NOT NULL, skipped TEXT NOT NULL, lacks TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS definitions (
     file INTEGER NOT NULL, name TEXT NOT NULL, qualified TEXT NOT NULL, kind TEXT NOT NULL,

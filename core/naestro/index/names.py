@@ -20,6 +20,7 @@ _NOT_NAMES = frozenset(
     ["self", "this", "super", "void", "true", "false", "null", "nil", "None", "True", "False", "_"]
 )
 """Words that some grammars have as names, and that stand in half of all lines."""
+_DIGITS = frozenset("0123456789")
 _NAME = r"\b[^\W\d]\w*"
 _UNQUOTED = _NAME + r"(?![\w'\"])"
 """The `f` of `f"…"` is no name."""
@@ -34,8 +35,12 @@ _NAME_OF = {
 }
 
 
+_SPACED = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) in "_\n")}
+_SPACED_BUT_QUOTES = {code: to for code, to in _SPACED.items() if chr(code) not in "'\""}
+
+
 @cache
-def _names_in(language: str, *, is_ascii: bool) -> Callable[[str], list[str]]:
+def _expression(language: str, *, is_ascii: bool) -> Callable[[str], list[str]]:
     """Finds the names of a line; an expression for ASCII alone takes a fifth less time."""
     return re.compile(_NAME_OF.get(language, _NAME), re.ASCII if is_ascii else re.NOFLAG).findall
 
@@ -44,18 +49,42 @@ def references_of(
     data: bytes, hidden: Iterable["Node"], words: Set[str], language: str
 ) -> dict[str, list[int]]:
     """Names with the lines where they are used, from 1, ascending, each line once."""
+    text = _blanked(data, hidden).decode("utf-8", "replace")
+    is_split = text.isascii() and _NAME_OF.get(language, _NAME) in {_NAME, _UNQUOTED}
+    found = _by_line(_split(text, language) if is_split else _searched(text, language))
+    for word in words | _NOT_NAMES:
+        found.pop(word, None)
+    return {
+        name: lines
+        for name, lines in found.items()
+        if len(name) <= NAME_CHARS_MAX and not (is_split and (name[0] in _DIGITS or name[-1] in "'\""))
+    }
+
+
+def _by_line(names: Iterable[Iterable[str]]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
-    find = _names_in(language, is_ascii=data.isascii())
-    for row, line in enumerate(_blanked(data, hidden).decode("utf-8", "replace").split("\n"), 1):
-        for name in find(line):
+    for row, line in enumerate(names, 1):
+        for name in line:
             lines = found.get(name)
             if lines is None:
                 found[name] = [row]
             elif lines[-1] != row:
                 lines.append(row)
-    for word in words | _NOT_NAMES:
-        found.pop(word, None)
-    return {name: lines for name, lines in found.items() if len(name) <= NAME_CHARS_MAX}
+    return found
+
+
+def _searched(text: str, language: str) -> Iterable[list[str]]:
+    """The names of each line."""
+    return map(_expression(language, is_ascii=text.isascii()), text.split("\n"))
+
+
+def _split(text: str, language: str) -> Iterable[list[str]]:
+    """The names of each line of ASCII, among numbers and what a quote follows: in half the time of an expression."""
+    if language in _NAME_OF:
+        spaced = text.replace("'", "' ").replace('"', '" ').translate(_SPACED_BUT_QUOTES)
+    else:
+        spaced = text.translate(_SPACED)
+    return map(str.split, spaced.split("\n"))
 
 
 def _blanked(data: bytes, hidden: Iterable["Node"]) -> bytes:

@@ -8,22 +8,20 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from naestro.index.chunk import CHUNK_CHARS_MAX, Cutter, Lines, Piece
+from naestro.index.chunk import Cutter, Lines, Piece, text_of_lines
 from naestro.index.definitions import all_spots, definition_of, spots_of
-from naestro.index.grammar import Grammar, captures, grammar, root_of
+from naestro.index.grammar import Grammar, captures, grammar, is_lacking, root_of
 from naestro.index.languages import PROSE, language_of
 from naestro.index.names import references_of
 from naestro.index.parsed import Chunk, Definition, Import, ParsedFile
 from naestro.index.prose import prose_pieces, sections_of
-from naestro.index.scripts import with_scripts
+from naestro.index.scripts import SCRIPTS, with_scripts
 from naestro.policy.text import BinaryContent, decode
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
 _SPACE = re.compile(r"\s+")
-LINE_CHARS_MAX = 4 * CHUNK_CHARS_MAX
-"""What a chunk keeps of a line: nobody reads on."""
 NAMELESS = frozenset(
     {
         "json",
@@ -53,7 +51,7 @@ def parse_file(path: str, data: bytes | str, language: str = "") -> ParsedFile:
     """
     text = text_of(path, data)
     name = language or language_of(path, text[:4096].encode())
-    lines = Lines(_lines(text))
+    lines = Lines(lines_of(text))
     known = None if name in PROSE or "\0" in text else grammar(name)
     raw = text.encode()
     root = root_of(known, raw) if known else None
@@ -76,7 +74,8 @@ def text_of(path: str, data: bytes | str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _lines(text: str) -> list[str]:
+def lines_of(text: str) -> list[str]:
+    """The lines without their endings."""
     lines = text.split("\n")
     return lines[:-1] if not lines[-1] else lines
 
@@ -103,6 +102,7 @@ def _prose(path: str, language: str, lines: Lines) -> ParsedFile:
         chunks=_chunks(path, language, lines, pieces, definitions),
         definitions=definitions,
         has_errors=language not in PROSE and grammar(language) is not None,
+        lacks=language if is_lacking(language) else "",
     )
 
 
@@ -124,6 +124,7 @@ def _code(path: str, known: Grammar, lines: Lines, raw: bytes, root: "Node") -> 
         references=_references(used, users, said),
         imports=_imports(found.get("import", ()), raw),
         has_errors=root.has_error,
+        lacks=SCRIPTS if "script" in found and is_lacking(SCRIPTS) else "",
     )
 
 
@@ -165,9 +166,6 @@ def _chunks(
         while at < len(in_order) and in_order[at].start <= piece.last + 1:
             names[in_order[at].name] = None
             at += 1
-        text = lines.lines[piece.first : piece.last + 1]
-        if lines.size(piece.first, piece.last) > LINE_CHARS_MAX:
-            text = [line[:LINE_CHARS_MAX] for line in text]
         chunks.append(
             Chunk(
                 path=path,
@@ -175,7 +173,7 @@ def _chunks(
                 end=piece.last + 1,
                 language=language,
                 kind=piece.kind,
-                text="\n".join(text),
+                text=text_of_lines(lines.lines[piece.first : piece.last + 1]),
                 symbol=piece.symbol,
                 names=list(names),
                 scope="\n".join(piece.scope),

@@ -65,3 +65,5 @@ class ParsedFile(Value, frozen=True):
     imports: list[Import] = []
     has_errors: bool = False
     """Whether the grammar met something that it does not know."""
+    lacks: str = ""
+    """The language whose grammar cannot be loaded now, so that names are missing."""

@@ -11,6 +11,8 @@ from naestro.index.grammar import Grammar, captures, grammar, root_of
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+SCRIPTS = "typescript"
+"""The language whose grammar reads them: it reads JavaScript, too."""
 _BLANK = bytes(10 if byte == 10 else 32 for byte in range(256))
 """Every byte but the line's end as a space."""
 
@@ -22,7 +24,7 @@ def with_scripts(found: Found, known: Grammar, data: bytes) -> tuple[Found, Foun
 
     Both are what was given where there are no scripts.
     """
-    inner = grammar("typescript") if found.get("script") else None
+    inner = grammar(SCRIPTS) if found.get("script") else None
     script = _only(data, found.get("script", ()))
     root = root_of(inner, script) if inner else None
     if inner is None or root is None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from naestro.index.embed_light import light_embedder, opened_cache
+from naestro.index.embed_light import light_embedder, opened_cache, opened_parts
+from naestro.index.grammar_files import is_said
 from naestro.index.taking import Taker, Task
 from naestro.index.workers import Setup, receive, send
 
@@ -25,11 +26,14 @@ def main() -> None:
     frames: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     setup = msgspec.msgpack.decode(receive(sys.stdin.buffer), type=Setup)
     threading.Thread(target=_listen, args=(frames,), daemon=True).start()
+    is_said.set()  # by the parent: where grammars are unpacked
     taker = _taker(setup)
     decoder = msgspec.msgpack.Decoder(list[Task])
     send(output, True)
     while True:
-        send(output, taker.take(decoder.decode(frames.get())))
+        taken = taker.take(decoder.decode(frames.get()))
+        taker.keep()  # before the answer: after the last one the parent ends this process
+        send(output, taken)
 
 
 def _listen(frames: "queue.SimpleQueue[bytes]") -> None:
@@ -39,10 +43,13 @@ def _listen(frames: "queue.SimpleQueue[bytes]") -> None:
 
 
 def _taker(setup: Setup) -> Taker:
-    embedder = light_embedder(setup.embedder)
-    if embedder is None:
-        return Taker(Path(setup.root))
-    return Taker(Path(setup.root), embedder, opened_cache(Path(setup.vectors), embedder))
+    embedder, caches = light_embedder(setup.embedder), Path(setup.caches)
+    return Taker(
+        Path(setup.root),
+        embedder,
+        opened_cache(caches, embedder) if embedder and setup.caches else None,
+        opened_parts(caches) if setup.caches else None,
+    )
 
 
 if __name__ == "__main__":

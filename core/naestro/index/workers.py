@@ -21,7 +21,7 @@ from typing import IO
 
 import msgspec
 
-from naestro.config import environment_for_child
+from naestro.index.grammar_files import say_where
 from naestro.index.taking import Batch, Task, refused
 
 WORKERS_MAX = 8
@@ -57,8 +57,8 @@ class Setup(msgspec.Struct, frozen=True):
     """Of the workspace."""
     embedder: str = ""
     """A light embedder by its name in the settings; empty: chunks get no vectors in the workers."""
-    vectors: str = ""
-    """The folder of the cache of vectors; empty: none."""
+    caches: str = ""
+    """The folder of the caches of vectors and of files that were taken apart; empty: none."""
 
 
 def worker_count() -> int:
@@ -208,6 +208,10 @@ class _Worker:
 
     def __init__(self, setup: Setup, program: Sequence[str], stuck_s: float) -> None:
         """Start it. Raises OSError."""
+        # Not above: a worker imports this module, and the settings take as long to load as all that it needs.
+        from naestro.config import environment_for_child
+
+        say_where()
         self._process = subprocess.Popen(
             program,
             stdin=subprocess.PIPE,

@@ -229,6 +229,7 @@ class WorkspaceIndex:
             manifest = self.manifest
             counts, updated, skipped = manifest.counts(), manifest.fact("updated"), manifest.reasons()
             details.append(manifest.fact("warnings"))
+            details += [_lacking(language, files) for language, files in manifest.lacking().items()]
         except (IndexFault, sqlite3.Error) as error:
             counts, updated, skipped = Counts(0, 0, 0), "", {}
             details.append(_said(error))
@@ -310,6 +311,14 @@ def _by_words(workspace: Workspace, question: str, limit: int) -> list[Found]:
     """The places that a search of the files as they are finds."""
     spans = LiteralSearcher(workspace).search(question, limit)
     return [Found(span.path, span.start, span.end, span.score, span.why, span.text) for span in spans]
+
+
+def _lacking(language: str, files: int) -> str:
+    """What is missing of the files whose grammar could not be loaded, as a sentence."""
+    return (
+        f"The grammar of {language} cannot be loaded; names are missing in files: {files}. "
+        "They are read again once it can."
+    )
 
 
 def _is_damage(error: Exception) -> bool:
