@@ -13,6 +13,7 @@ come from the caller's. Folders and child processes stay with the process: one j
 """
 
 import os
+import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -94,6 +95,7 @@ __all__ = [
     "environment",
     "environment_for_child",
     "environment_for_daemon",
+    "environment_for_git",
     "home",
     "hub_token",
     "is_hub_offline",
@@ -109,6 +111,8 @@ __all__ = [
 OWN_VARIABLES = frozenset({"NAESTRO_HOME", "NAESTRO_CACHE", "NAESTRO_IN_PROCESS"})
 """Variables that are no settings: two move the folders in which the settings lie, one is an option of a command."""
 PRIVATE_FOLDER_MODE = 0o700
+_GIT_SETTINGS = re.compile(r"GIT_CONFIG_(?:GLOBAL|SYSTEM|NOSYSTEM|COUNT|KEY_\d+|VALUE_\d+)\Z")
+"""Variables that say where git's configuration is, or what it is besides."""
 _YES = frozenset({"1", "ON", "YES", "TRUE"})
 """What counts as yes in a variable that is not Naestro's own."""
 
@@ -278,6 +282,13 @@ def environment_for_child(extra: Mapping[str, str] = {}, *, without: Iterable[st
     left_out = {"EDENAI_API_KEY", *without}
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return {**kept, **extra}
+
+
+def environment_for_git() -> dict[str, str]:
+    """The environment for a git that is asked about one folder: this one without what names another repository."""
+    environment = environment_for_child()
+    kept = _GIT_SETTINGS.match
+    return {name: value for name, value in environment.items() if name[:4] != "GIT_" or kept(name)}
 
 
 def environment_for_daemon(keys: Iterable[str]) -> dict[str, str]:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from naestro.policy.ignore import PATTERNS_SIZE_MAX, Ignores, exclude_file, git_root
+from naestro.policy.git_folder import exclude_file, git_folder, git_root
+from naestro.policy.ignore import PATTERNS_SIZE_MAX, Ignores
 
 
 def git(folder: Path, *arguments: str, stdin: bytes = b"", codes: tuple[int, ...] = (0,)) -> bytes:
@@ -100,7 +101,9 @@ def test_a_linked_worktree_has_the_excludes_of_its_repository(repository: Path) 
     (repository / ".git" / "info" / "exclude").write_text("*.tmp\n")
     linked = repository / "linked"
     assert git_root(linked) == linked
-    assert exclude_file(linked).resolve() == repository.resolve() / ".git" / "info" / "exclude"
+    git_files = git_folder(linked)
+    assert git_files is not None
+    assert exclude_file(git_files).resolve() == repository.resolve() / ".git" / "info" / "exclude"
     assert Ignores(linked).ignored_by("a.tmp") == ".gitignore"
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from naestro.policy.ignore import exclude_file, git_folder, git_root
+from naestro.policy.git_folder import exclude_file, git_folder, repository_above
 
 STEP_MS: Final = 15
 """Between two looks at what the system has told; a change is told when one of them brings nothing new."""
@@ -76,14 +76,10 @@ class _Git:
 
     @classmethod
     def of(cls, root: Path) -> "_Git | None":
-        """That of the repository that `root` lies in, or None where there is none, or nothing that git would take."""
-        top = git_root(root)
-        if top is None:
-            return None
-        folder, exclude = git_folder(top), exclude_file(top)
-        if not (folder / "HEAD").is_file():
-            return None
-        return cls(folder.resolve(), Path(os.path.realpath(exclude)))
+        """That of the repository that `root` lies in, or None where there is none that git would take."""
+        top = repository_above(root)
+        folder = git_folder(top) if top else None
+        return cls(folder.resolve(), Path(os.path.realpath(exclude_file(folder)))) if folder else None
 
 
 class Watcher:

@@ -1,17 +1,20 @@
-"""Which files the workspace's owner keeps out: `.gitignore`, `.git/info/exclude` and `.naestroignore`.
+"""Which files the workspace's owner keeps out: `.gitignore`, git's own and global excludes, and `.naestroignore`.
 
-The patterns mean what they mean to git (by `pathspec`): the last match wins, a deeper file wins over a shallower
-one, and nothing below an ignored folder can be named again. Git itself is not started, so that a workspace's git
-configuration runs nothing; hence a file that git tracks although a pattern matches it counts as ignored here.
-`workspace` asks; this module reads pattern files and nothing else.
+The patterns mean what they mean to git (by `pathspec`): the last match wins, a deeper file wins over a shallower one,
+those over `.git/info/exclude` and that over the global file, and nothing below an ignored folder can be named again. A
+repository within (a submodule, a linked worktree, a clone) has rules of its own, and those around it say whether it is
+there at all; a `.naestroignore` holds within too. Git's index is not asked, so that a workspace's git configuration
+runs nothing; hence a file that git tracks although a pattern matches it counts as ignored here. `workspace` asks; this
+module reads pattern files and nothing else; `git_folder` and `global_ignores` say where those of git are.
 """
 
-import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from naestro.policy.git_folder import beginning_of, exclude_file, git_folder, repository_above
+from naestro.policy.global_ignores import global_ignore_file
 
 PATTERNS_SIZE_MAX = 1024 * 1024
 """Bytes of one pattern file that are read; git's largest collections have a few thousand lines."""
@@ -73,10 +76,10 @@ class Ignores:
 
     def __post_init__(self) -> None:
         """Read the rules at the root, and those above it in the same repository."""
-        top = git_root(self.root) or self.root
+        top = repository_above(self.root) or self.root
         above = self.root.relative_to(top).as_posix()
         self._above = "" if above == "." else f"{above}/"
-        inherited: _Layers = {".gitignore": _patterns(exclude_file(top), 0), ".naestroignore": ()}
+        inherited: _Layers = {".gitignore": _of_repository(top, 0) or (), ".naestroignore": ()}
         for folder in reversed(self.root.parents):
             if folder.is_relative_to(top):
                 start = 0 if folder == top else len(folder.relative_to(top).as_posix()) + 1
@@ -103,7 +106,11 @@ class Ignores:
     def _layers_of(self, folder: str) -> _Layers:
         """What holds in `folder`; it is asked for after the folders above it, so that this goes one step deep."""
         if folder not in self._layers:
-            self._layers[folder] = self._joined(f"{folder}/", self._layers_of(folder.rpartition("/")[0]))
+            above = self._layers_of(folder.rpartition("/")[0])
+            own = _of_repository(self.root / folder, len(self._above) + len(folder) + 1)
+            if own is not None:
+                above = {**above, ".gitignore": own}
+            self._layers[folder] = self._joined(f"{folder}/", above)
         return self._layers[folder]
 
     def _joined(self, folder: str, above: _Layers) -> _Layers:
@@ -111,28 +118,13 @@ class Ignores:
         return {name: _patterns(self.root / folder / name, start) + layers for name, layers in above.items()}
 
 
-def git_root(start: Path) -> Path | None:
-    """The nearest folder at or above `start` that holds a `.git`."""
-    return next((folder for folder in (start, *start.parents) if os.path.lexists(folder / ".git")), None)
-
-
-def git_folder(repository: Path) -> Path:
-    """Where the HEAD of the repository lies, if anywhere; a linked worktree's `.git` is a file that names the place."""
-    git = repository / ".git"
-    return repository / _first_line(git).removeprefix("gitdir:").strip() if git.is_file() else git
-
-
-def exclude_file(repository: Path) -> Path:
-    """Where the repository keeps its own excludes: with what all of its worktrees share."""
-    git = git_folder(repository)
-    if (repository / ".git").is_file():
-        git = git / _first_line(git / "commondir")
-    return git / "info" / "exclude"
-
-
-def _first_line(path: Path) -> str:
-    lines = _read(path).splitlines()
-    return lines[0].strip() if lines else ""
+def _of_repository(top: Path, start: int) -> tuple[_Patterns, ...] | None:
+    """The patterns that the repository at `top` has besides its files'; None where no repository begins there."""
+    git = git_folder(top)
+    if git is None:
+        return None
+    everywhere = global_ignore_file(top, git)
+    return _patterns(exclude_file(git), start) + (_patterns(everywhere, start) if everywhere else ())
 
 
 def _patterns(path: Path, start: int) -> tuple[_Patterns, ...]:
@@ -164,16 +156,4 @@ def _parse(text: str) -> Iterator[_Rule]:
 
 def _read(path: Path) -> str:
     """The text of a file of patterns; one that is missing, cannot be read or is no plain file says nothing."""
-    try:
-        # Without O_NONBLOCK opening a pipe would wait for its writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError):  # ValueError: a `.git` file may name any bytes as its place
-        return ""
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        return ""
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            return file.read(PATTERNS_SIZE_MAX).decode("utf-8", "surrogateescape")
-        except OSError:
-            return ""
+    return beginning_of(path, PATTERNS_SIZE_MAX).decode("utf-8", "surrogateescape")

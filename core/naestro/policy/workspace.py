@@ -14,7 +14,8 @@ from pathlib import Path
 from naestro.errors import MissingFile, OutsideWorkspace, UnreadableFile, WorkspaceError
 from naestro.policy.buffers import Buffers, see
 from naestro.policy.folder import Content, NotPlainFile, open_folder
-from naestro.policy.ignore import Ignores, git_root
+from naestro.policy.git_folder import git_root
+from naestro.policy.ignore import Ignores
 from naestro.policy.secrets import holds_private_key, secret_name
 from naestro.policy.text import BinaryContent, TextFile, decode
 
