@@ -1,8 +1,10 @@
 """An embedder behind an address: what it asks, how it waits, and what it makes of a server's faults."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 from naestro.errors import ConfigError, IndexUnavailable
+from naestro.index.embed import server as server_module
 from naestro.index.embed.embedder import EmbedText
 from naestro.index.embed.server import BATCH_TEXTS, TEXT_CHARS_MAX, TRIES, ServerEmbedder
 
@@ -142,12 +145,55 @@ def test_a_refusal_is_not_repeated(server: Server) -> None:
         ({"data": []}, "0 vectors"),
         ({"data": [{"embedding": []}]}, "1 vectors of"),
         ({"data": [{"embedding": [1.0]}, {"embedding": [1.0, 2.0]}]}, "2 vectors of"),
+        (b'{"data": [{"embedding": [NaN]}]}', "holds no embeddings"),
+        ({"data": [{"embedding": [1e200, 1e200]}]}, "too large for a vector"),
     ],
 )
 def test_an_answer_that_is_none_is_told(server: Server, answer: object, reason: str) -> None:
     server.script = [(200, answer, {})]
     with pytest.raises(IndexUnavailable, match=reason):
         embedder(server).query("a")
+
+
+def test_vectors_of_another_length_than_before_are_refused(server: Server) -> None:
+    one = embedder(server)
+    assert one.dimension == 2
+    server.script = [(200, {"data": [{"embedding": [1.0, 2.0, 3.0]}]}, {})] * 2
+    with pytest.raises(IndexUnavailable, match="3 numbers, after 2"):
+        one.passages([text("a")])
+    with pytest.raises(IndexUnavailable, match="3 numbers, after 2"):
+        one.query("a")
+
+
+def test_large_numbers_make_a_vector_of_unit_length(server: Server) -> None:
+    server.script = [(200, {"data": [{"embedding": [3e39, 4e39]}]}, {})]
+    assert embedder(server).query("a").tolist() == pytest.approx([0.6, 0.8])
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"])
+def test_a_server_that_never_answers_holds_no_question_up(
+    monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(server_module, "QUESTION_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        one = ServerEmbedder(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", "m", backoff_first_s=0.001)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(one.query, "a")
+            with silent.accept()[0] as connection:
+                connection.sendall(said)
+                with pytest.raises(IndexUnavailable, match="does not do its work"):
+                    asked.result(30)
+        silent.close()
+        with pytest.raises(IndexUnavailable) as again:  # nothing is sent: nobody listens there any more
+            one.query("b")
+        assert again.value is asked.exception()
+
+
+def test_an_answer_that_is_too_large_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "ANSWER_BYTES_MAX", 1000)
+    server.script = [(200, b" " * 2000, {})]
+    with pytest.raises(IndexUnavailable, match="larger than 1000 bytes"):
+        embedder(server).passages([text("a")])
 
 
 def test_a_server_that_is_gone_is_told() -> None:

@@ -7,6 +7,7 @@ code to that address, so only a person's own setting leads here. Synchronous, as
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from functools import cached_property
 from http import HTTPStatus
@@ -35,9 +36,15 @@ BACKOFF_S = 0.5
 """Upper end of the first wait; each further one is twice as long."""
 TIMEOUT_S = 60.0
 """For one request, from the connection to the last byte."""
+QUESTION_S = 5.0
+"""For a question's vector and the length of vectors, all tries together: somebody waits, and words find without it."""
+REST_S = 30.0
+"""After a question that got no vector, until the next one is sent: meanwhile no search waits for it."""
+ANSWER_BYTES_MAX = 64 * 1024 * 1024
+"""Four times what `BATCH_TEXTS` vectors of 8,192 numbers take."""
 _BUSY = (408, 429, 500, 502, 503, 504)
 """Statuses after which the same request may succeed."""
-_REASON_CHARS = 300
+_REASON_BYTES = 300
 
 
 class _Row(msgspec.Struct):
@@ -60,17 +67,18 @@ class ServerEmbedder:
         self._model = model
         self._api_key = api_key
         self._backoff_s = backoff_first_s
+        self._dimension = 0
+        self._refused: tuple[float, IndexUnavailable] | None = None
+        """When a question last got no vector, and why."""
         place = hashlib.sha256(f"{self._base_url}\n{model}".encode()).hexdigest()[:8]
         self.name = f"server-{model or 'default'}-{place}"
 
     @property
     def dimension(self) -> int:
         """Length of its vectors; the server is asked once. Raises `IndexUnavailable` where it does not answer."""
-        return self._probed
-
-    @cached_property
-    def _probed(self) -> int:
-        return len(self._embed(["probe"])[0])
+        if not self._dimension:
+            self._embed(["probe"], QUESTION_S)
+        return self._dimension
 
     def passages(self, texts: Sequence[EmbedText]) -> Vectors:
         """One row for each text; see `Embedder`. Raises `IndexUnavailable` where the server does not answer."""
@@ -79,8 +87,16 @@ class ServerEmbedder:
         return np.concatenate(parts) if parts else np.zeros((0, self.dimension), np.float32)
 
     def query(self, text: str) -> Vectors:
-        """The vector of a question."""
-        return self._embed([text[:TEXT_CHARS_MAX]])[0]
+        """The vector of a question. Raises `IndexUnavailable` soon, and for `REST_S` at once again."""
+        if self._refused and time.monotonic() - self._refused[0] < REST_S:
+            raise self._refused[1]
+        try:
+            found = self._embed([text[:TEXT_CHARS_MAX]], QUESTION_S)[0]
+        except IndexUnavailable as error:
+            self._refused = time.monotonic(), error
+            raise
+        self._refused = None
+        return found
 
     @cached_property
     def _client(self) -> httpx2.Client:
@@ -92,31 +108,58 @@ class ServerEmbedder:
         # A proxy of the environment is for other machines only: loopback traffic stays on this one.
         return httpx2.Client(headers=headers, timeout=TIMEOUT_S, trust_env=not is_loopback(self._base_url))
 
-    def _embed(self, texts: list[str]) -> Vectors:
+    def _embed(self, texts: list[str], all_s: float = math.inf) -> Vectors:
+        """The vectors of `texts`, all tries within `all_s`."""
         body = msgspec.json.encode({"model": self._model, "input": texts, "encoding_format": "float"})
-        return self._read(self._post(body), len(texts))
+        vectors = self._read(self._post(body, all_s), len(texts))
+        length = vectors.shape[1]
+        if self._dimension not in {0, length}:
+            raise self._wrong(
+                f"it gave vectors of {length} numbers, after {self._dimension} (if it has another model now,"
+                " `naestro daemon stop` lets the index be made anew)"
+            )
+        self._dimension = length
+        return vectors
 
-    def _post(self, body: bytes) -> bytes:
-        """The answer's body; tries again while the server is busy or gone."""
+    def _post(self, body: bytes, all_s: float) -> bytes:
+        """The answer's body; tries again while the server is busy or gone, and `all_s` are not over."""
         import httpx2
 
         reason = ""
+        deadline = time.monotonic() + all_s
         for attempt in range(1, TRIES + 1):
             asked_s = None
             try:
-                response = self._client.post(f"{self._base_url}/embeddings", content=body)
-            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+                response, data = self._asked(body, min(TIMEOUT_S, deadline - time.monotonic()))
+            except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
                 reason = f"{error}" or type(error).__name__
             else:
                 if response.status_code == HTTPStatus.OK:
-                    return response.content
-                reason = self._reason(response)
+                    return data
+                reason = self._reason(response, data)
                 if response.status_code not in _BUSY:
                     break
                 asked_s = retry_after_s(response.headers.get("retry-after"))
-            if attempt < TRIES:
-                time.sleep(min(asked_s or backoff_s(attempt, self._backoff_s), BACKOFF_MAX_S))
-        raise self._wrong(reason)
+            pause_s = min(asked_s or backoff_s(attempt, self._backoff_s), BACKOFF_MAX_S)
+            if attempt == TRIES or time.monotonic() + pause_s >= deadline:
+                break
+            time.sleep(pause_s)
+        raise self._wrong(reason.rstrip("."))
+
+    def _asked(self, body: bytes, wait_s: float) -> tuple[httpx2.Response, bytes]:
+        """The answer to one request and its body, whole within `wait_s`; raises TimeoutError where it is not."""
+        deadline = time.monotonic() + wait_s
+        data = bytearray()
+        with self._client.stream(
+            "POST", f"{self._base_url}/embeddings", content=body, timeout=wait_s
+        ) as response:
+            for part in response.iter_bytes():
+                data += part
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"its answer did not end within {wait_s:.0f} s")
+                if len(data) > ANSWER_BYTES_MAX:
+                    raise self._wrong(f"its answer is larger than {ANSWER_BYTES_MAX} bytes")
+        return response, bytes(data)
 
     def _read(self, body: bytes, count: int) -> Vectors:
         """The vectors in the order of the texts, at unit length."""
@@ -129,11 +172,15 @@ class ServerEmbedder:
         lengths = {len(row.embedding) for row in rows}
         if len(rows) != count or len(lengths) != 1 or lengths == {0}:
             raise self._wrong(f"it gave {len(rows)} vectors of {sorted(lengths)} numbers for {count} texts")
-        vectors = np.array([row.embedding for row in rows], np.float32)
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+        vectors = np.array([row.embedding for row in rows], np.float64)
+        with np.errstate(over="ignore"):
+            norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not np.isfinite(norms).all():
+            raise self._wrong("it gave numbers that are too large for a vector")
+        return (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
 
-    def _reason(self, response: httpx2.Response) -> str:
-        text = response.text[:_REASON_CHARS].strip()
+    def _reason(self, response: httpx2.Response, data: bytes) -> str:
+        text = data[:_REASON_BYTES].decode("utf-8", "replace").strip()
         if self._api_key:
             text = text.replace(self._api_key, "***")
         return f"{response.status_code} {response.reason_phrase}{': ' if text else ''}{text}"
