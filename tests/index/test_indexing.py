@@ -12,6 +12,7 @@ import pytest
 from naestro.errors import IndexDamaged, IndexUnavailable
 from naestro.index.difference import Difference, Stopped, of_workspace
 from naestro.index.found import IndexProgress
+from naestro.index.frames import Setup
 from naestro.index.holdings import NOT_YET, OTHER_WRITES
 from naestro.index.indexing import FILES_HERE_MAX
 from naestro.index.manifest import FileRecord
@@ -21,7 +22,7 @@ from naestro.index.walk import Stamp, walk
 from naestro.index.workers import (
     BATCH_BYTES,
     BATCH_FILES_MAX,
-    Setup,
+    Shelf,
     WorkerPool,
     WorkersUnavailable,
     batches,
@@ -295,15 +296,15 @@ class TestWorkers:
             self._taken(workspace, ["/nonexistent/python"])
 
     def test_a_pool_that_is_closed_early_leaves_no_process(self, workspace: Workspace) -> None:
-        pool = WorkerPool(Setup(str(workspace.root)), tasks_of(workspace), 2)
-        pool.close()
+        with closing(Shelf(Setup(str(workspace.root)))) as shelf:
+            WorkerPool(shelf, tasks_of(workspace), 2).close()
         assert [thread for thread in threading.enumerate() if thread.name.startswith("naestro-index")] == []
 
     def _taken(self, workspace: Workspace, program: list[str], stuck_s: float = 60.0) -> dict[str, str]:
-        pool = WorkerPool(
-            Setup(str(workspace.root)), tasks_of(workspace), 1, program=program, stuck_s=stuck_s
-        )
-        with closing(pool):
+        with (
+            closing(Shelf(Setup(str(workspace.root)), program=program, stuck_s=stuck_s)) as shelf,
+            closing(WorkerPool(shelf, tasks_of(workspace), 1)) as pool,
+        ):
             return {
                 file.path: file.entry.record.skipped
                 for batch in pool

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 
 from naestro.errors import IndexDamaged, IndexUnavailable
-from naestro.index import indexes, lance
-from naestro.index import store as store_module
+from naestro.index import indexes, lance, table
 from naestro.index.parsed import Chunk
 from naestro.index.schema import Candidate, Row, id_of
-from naestro.index.store import Store, erase
+from naestro.index.store import _UPDATES_UNTIL_COMPACTION, Store, erase
 
 DIMENSION = 16
 
@@ -99,7 +98,6 @@ def test_many_vectors_are_indexed_and_found(store: Store) -> None:
     found = store.candidates([], vector(4_100), limit=4)
     assert "41.py" in {one.path for one in found}
     store.compact()
-    store.warm()
     assert ("41.py", 1) in places(store.candidates([], vector(4_100), limit=4))
 
 
@@ -249,7 +247,7 @@ def test_the_text_of_a_result_outlives_a_compaction(store: Store) -> None:
 
 
 def test_small_updates_ask_for_a_compaction_in_time(store: Store) -> None:
-    for n in range(store_module._UPDATES_UNTIL_COMPACTION - 1):
+    for n in range(_UPDATES_UNTIL_COMPACTION - 1):
         store.replace([], [f"{n}.py"])
     assert not store.needs_compaction
     store.replace([], ["x.py"])
@@ -514,8 +512,8 @@ def test_the_folder_does_not_grow_with_updates(store: Store) -> None:
     for n in range(40):
         store.replace([row(f"{n}.py", 1, "changed", seed=n)])
     grown = store.size_bytes
-    lance.call(lambda: indexes.renew(store._table, has_vectors=True, kept_s=0.001))
-    lance.call(lambda: indexes.renew(store._table, has_vectors=True, kept_s=0.001))
+    lance.call(lambda: indexes.renew(store._fresh.table, has_vectors=True, kept_s=0.001))
+    lance.call(lambda: indexes.renew(store._fresh.table, has_vectors=True, kept_s=0.001))
     assert store.size_bytes < grown
     assert store.size_bytes < 2 * small
 
@@ -558,4 +556,4 @@ def test_a_rest_after_a_compaction_drops_what_it_superseded(store: Store) -> Non
 
 
 def test_a_file_that_goes_while_the_folder_is_measured_counts_nothing(tmp_path: Path) -> None:
-    assert store_module._size_of(tmp_path / "none") == 0
+    assert table._size_of(tmp_path / "none") == 0

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from naestro.config import Settings
 from naestro.index.embed_light import LIGHT, light_embedder, opened_cache, opened_parts
+from naestro.index.frames import Setup
 from naestro.index.place import indexes, made
 from naestro.index.taking import Batch, Taker, embed_text
-from naestro.index.workers import Setup
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,13 +32,19 @@ NONE = "none"
 class Embedding:
     """What gives one index its vectors; safe from any thread; `close` it."""
 
-    def __init__(self, settings: Settings, folder: Path | None = None) -> None:
-        """By the `settings`; `folder` is where vectors are cached, by default beside the indexes."""
+    def __init__(
+        self, settings: Settings, folder: Path | None = None, *, pins: tuple[str, int] | None = None
+    ) -> None:
+        """By the `settings`; `folder` is where vectors are cached, by default beside the indexes.
+
+        `pins` are the name and the dimension of a heavy embedder that another process has loaded.
+        """
         index = settings.index
         self.choice = " ".join(filter(None, (index.embedder, index.embedder_url, index.embedder_model)))
         """The setting: another one is another index."""
         self.is_light = index.embedder == LIGHT
         self.is_heavy = index.embedder not in (LIGHT, NONE)
+        self._pins = pins
         self._settings = settings
         self._folder = folder
         self._lock = threading.Lock()
@@ -50,6 +56,13 @@ class Embedding:
         """The embedder, None where words alone count. Raises an `IndexFault` where it cannot be had."""
         with self._lock:
             return _chosen(self._settings)
+
+    def pins(self) -> tuple[str, int]:
+        """The embedder's name and dimension, as a table is made with them. Raises what `embedder` raises."""
+        if self._pins is not None:
+            return self._pins
+        embedder = self.embedder
+        return (embedder.name, embedder.dimension) if embedder else (NONE, 0)
 
     def reranker(self) -> "Reranker | None":
         """What orders the first results anew, None where the settings ask for none. Raises `ModelMissing`."""

@@ -27,20 +27,28 @@ NOT_YET = "This workspace has no index yet."
 class Holdings:
     """The open files of the index in one folder; `close` them."""
 
-    def __init__(self, folder: Path, embedding: Embedding) -> None:
-        """Open what lies in `folder`, which is made where it is missing. Raises IndexUnavailable."""
+    def __init__(
+        self, folder: Path, embedding: Embedding, *, lease: Lease | None = None, is_searched: bool = True
+    ) -> None:
+        """Open what lies in `folder`, which is made where it is missing. Raises IndexUnavailable.
+
+        `lease` is one that is held already. Not `is_searched`: the table is written to, nothing else.
+        """
         self.folder = made(folder)
         self._embedding = embedding
+        self._is_searched = is_searched
         self.rebuilt = ""
         """Why what was there was thrown away, as a sentence; empty where it was not."""
         self.age = 0
         """How often it was: what was met before that says nothing of what is there now."""
-        self._lease = Lease(folder)
+        self._lease = lease or Lease(folder)
         self._lock = threading.RLock()
         self._manifest: Manifest | None = None
         self._inode = 0
         self._was_cut_off = False
         """Whether a run was killed before the manifest was opened: then the table may hold more."""
+        self.is_shared = False
+        """Whether another process wrote with this one's lease: table and manifest were not looked at in one moment."""
         self._store: Store | None = None
         self.takes()
 
@@ -48,6 +56,16 @@ class Holdings:
     def is_writer(self) -> bool:
         """Whether this process writes the index."""
         return self._lease.is_held
+
+    @property
+    def lease(self) -> Lease:
+        """The right to write."""
+        return self._lease
+
+    @property
+    def open_store(self) -> "Store | None":
+        """The table, if it is open."""
+        return self._store
 
     def takes(self) -> bool:
         """Whether this process writes the index, from now on where no other does any more."""
@@ -125,9 +143,10 @@ class Holdings:
             raise IndexUnavailable(reason, hint="Searches read the files as they are.")
         from naestro.index.store import Store
 
-        embedder = self._embedding.embedder
-        name, dimension = (embedder.name, embedder.dimension) if embedder else ("none", 0)
-        store = Store.open(self.folder, name, dimension, is_writer=self.is_writer)
+        name, dimension = self._embedding.pins()
+        store = Store.open(
+            self.folder, name, dimension, is_writer=self.is_writer, is_searched=self._is_searched
+        )
         trouble = store.rebuild_reason or self._odds(store)
         if trouble:
             store.close()
@@ -136,7 +155,7 @@ class Holdings:
 
     def _odds(self, store: "Store") -> str:
         """What table and manifest contradict each other in, as a sentence; a run that was killed explains it."""
-        if not self.is_writer:
+        if not self.is_writer or self.is_shared:
             return ""
         counts = self.manifest.counts()
         if self._was_cut_off or store.count == counts.chunks:

@@ -7,7 +7,7 @@ to write is noted before. Many files are taken in by worker processes, few of th
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from naestro.index.manifest import FileEntry, FileRecord, Manifest
 from naestro.index.meter import Meter
 from naestro.index.reading import read
 from naestro.index.taking import Batch, Task, is_settled
-from naestro.index.workers import WorkerPool, WorkersUnavailable, worker_count
+from naestro.index.workers import Shelf, WorkerPool, WorkersUnavailable, worker_count
 from naestro.policy.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -49,6 +49,20 @@ class Site:
     """Opens the table; it is not asked for where nothing is different."""
     embedding: Embedding
     """Gives the chunks their vectors."""
+    shelf: Shelf | None = None
+    """Workers that may be here already; None: they are started and ended with a run."""
+
+
+def is_large(tasks: Sequence[Task], pending: Collection[str]) -> bool:
+    """Whether `tasks` pay for processes of their own; `pending` are files over which a run was killed."""
+    # Such a file may kill this process, too.
+    is_risky = any(task.path in pending for task in tasks)
+    size = sum(task.stamp.size_bytes for task in tasks)
+    return is_risky or len(tasks) > FILES_HERE_MAX or size > BYTES_HERE_MAX
+
+
+def _nobody(_rows: "Sequence[Row]", _paths: Collection[str]) -> None:
+    """Hear of what is written, and tell nobody."""
 
 
 @dataclass(slots=True)
@@ -59,8 +73,10 @@ class Run:
     difference: Difference
     meter: Meter
     stop: threading.Event
-    written: Callable[[str], object] = str
-    """Hears each path that can be found now."""
+    written: Callable[[list[str]], object] = len
+    """Hears which files can be found now, some at a time."""
+    replaced: "Callable[[Sequence[Row], Collection[str]], object]" = _nobody
+    """Hears what the table has now, rows and the files whose rows they replace, before it is said to be indexed."""
     _batches: list[Batch] = field(default_factory=list[Batch])
     _rows: int = 0
     _written: float = field(default_factory=time.monotonic)
@@ -123,6 +139,7 @@ class Run:
         if held:
             self.site.manifest.begin(held)
             self.site.store().replace([], held)
+            self.replaced([], held)
         self.site.manifest.commit(entries, gone)
 
     def _is_held(self, path: str) -> bool:
@@ -132,22 +149,22 @@ class Run:
 
     def _taken(self, tasks: Sequence[Task]) -> Iterator[Batch]:
         """What became of each file."""
-        # A file over which a run was killed may kill this process, too.
-        is_risky = any(task.path in self.difference.pending for task in tasks)
-        size = sum(task.stamp.size_bytes for task in tasks)
-        if not (is_risky or len(tasks) > FILES_HERE_MAX or size > BYTES_HERE_MAX):
+        if not is_large(tasks, self.difference.pending):
             yield from self._taken_here(tasks)
             return
         done: set[str] = set()
+        shelf = self.site.shelf or Shelf(self.site.embedding.setup(self.site.workspace.root))
         try:
-            setup = self.site.embedding.setup(self.site.workspace.root)
-            with closing(WorkerPool(setup, tasks, worker_count())) as pool:
+            with closing(WorkerPool(shelf, tasks, worker_count())) as pool:
                 self.site.store()  # it takes a second to open, while the workers begin
                 for batch in pool:
                     done.update(file.path for file in batch.files)
                     yield batch
         except WorkersUnavailable:
             yield from self._taken_here([task for task in tasks if task.path not in done])
+        finally:
+            if shelf is not self.site.shelf:
+                shelf.close()
 
     def _taken_here(self, tasks: Sequence[Task]) -> Iterator[Batch]:
         if tasks:
@@ -171,13 +188,13 @@ class Run:
             self.site.manifest.begin([file.path for file in files])
             counts = TermCounts.sum([batch.counts() for batch in batches if batch.terms])
             self.site.store().replace(rows, without, counts)
+            self.replaced(rows, [file.path for file in files])
         gone = [file.path for file in files if file.entry is None]
         entries = [file.entry for file in files if file.entry]
         self.site.manifest.commit(entries, gone, is_waiting=self.site.embedding.is_heavy)
         for batch in batches:
             self.site.embedding.keep(batch)
-        for file in files:
-            self.written(file.path)
+        self.written([file.path for file in files])
 
     def _check(self) -> None:
         if self.stop.is_set():

@@ -42,6 +42,11 @@ _FORBIDDEN = re.compile(r"os error (1|13|30)\b|permission denied|read-only file 
 _CROWDED = re.compile(r"os error (12|23|24)\b|too many open files|cannot allocate memory", re.IGNORECASE)
 
 
+def load() -> None:
+    """Load LanceDB now, for a process that is about to need it: half a second."""
+    _session()
+
+
 @cache
 def _session() -> "lancedb.Session":
     """The caches that all tables of this process share."""

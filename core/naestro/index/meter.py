@@ -25,6 +25,8 @@ class Meter:
     _start: float = field(default_factory=time.monotonic)
     _measured_from: float = 0.0
     _last: float = 0.0
+    _left_s: float | None = None
+    """As another process guesses it."""
 
     def begin(self, files: int, size_bytes: int) -> None:
         """From now on `files` of together `size_bytes` are worked on."""
@@ -37,6 +39,12 @@ class Meter:
         self.files += 1
         self.bytes_done += size_bytes
         self.chunks += chunks
+
+    def follow(self, told: IndexProgress) -> None:
+        """Say where a part of the run is that another process does."""
+        self.files, self.files_in_all, self.chunks = told.files, told.files_in_all, told.chunks
+        self._left_s = told.seconds_left
+        self.told(self.now(told.phase))
 
     def now(self, phase: str, detail: str = "") -> IndexProgress:
         """Where the run is."""
@@ -53,5 +61,5 @@ class Meter:
     def _seconds_left(self) -> float | None:
         seconds = time.monotonic() - self._measured_from
         if not self.bytes_done or seconds < GUESS_AFTER_S:
-            return None
+            return self._left_s
         return round(seconds / self.bytes_done * (self.bytes_in_all - self.bytes_done), 1)

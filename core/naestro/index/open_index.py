@@ -8,7 +8,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final, TypeVar
@@ -62,7 +62,9 @@ class OpenIndex:
         """Set when the run over the whole workspace that goes on has ended; None where none does."""
         self._listeners: set[MemoryObjectSendStream[IndexProgress]] = set()
         self._watcher: Watcher | None = None
-        self._is_tidying = self._is_embedding = False
+        self._embedding = Chore(tasks, self._embed)
+        self._resting = Chore(tasks, self._rest)
+        self._retrying = Chore(tasks, self._retry)
 
     async def ask(self, question: Callable[[], T]) -> T:
         """What a method of the index answers, in a worker thread."""
@@ -149,23 +151,19 @@ class OpenIndex:
             if not self._is_ending:
                 last = await to_thread.run_sync(partial(refresh, stop=self._stop))
             beside.cancel_scope.cancel()
-        self._embed_later()
+        self._changed_at = time.monotonic()
+        if self.index.embeds_later:
+            self._embedding.begin()
+        if self.index.large_runs.is_lasting:
+            self._resting.begin()
         return last
 
-    def _embed_later(self) -> None:
-        """Let a slow embedder work on, a little at a time between runs."""
-        if self.index.embeds_later and not self._is_embedding:
-            self._is_embedding = True
-            self._tasks.start_soon(self._embed)
-
     async def _embed(self) -> None:
-        try:
-            is_more = True
-            while is_more and not self._is_ending:
-                async with self._turn:
-                    is_more = not self._is_ending and await to_thread.run_sync(self.index.embed_some)
-        finally:
-            self._is_embedding = False
+        """Let a slow embedder work on, a little at a time between runs."""
+        is_more = True
+        while is_more and not self._is_ending:
+            async with self._turn:
+                is_more = not self._is_ending and await to_thread.run_sync(self.index.embed_some)
 
     def _heard(self, progress: IndexProgress) -> None:
         """Hear of a run, in its thread; how it ended is told when its turn is over."""
@@ -185,16 +183,18 @@ class OpenIndex:
         try:
             open_ = partial(Watcher, folders_max=self._watched_max)
             watcher = await to_thread.run_sync(open_, self.index.workspace.root, self.index.folders)
+            watcher.on_many = self.index.large_runs.expect
         except CannotWatch as error:
             self._say_unwatched(error)
             return False
         self._watcher, self.index.is_watching, self.index.watch_trouble = watcher, True, ""
         try:
-            await self.update()  # what changed before the watch stood
+            last = await self.update()  # what changed before the watch stood
             while watcher.folders == frozenset(self.index.folders):
+                if last.phase == "failed":
+                    self._retrying.begin()
                 changed = await _next(watcher)
-                await self._run(partial(self.index.refresh, changed.paths))
-                self._tidy_later()
+                last = await self._run(partial(self.index.refresh, changed.paths))
         except CannotWatch as error:
             self._say_unwatched(error)
             return False
@@ -203,28 +203,49 @@ class OpenIndex:
             watcher.close()
         return True
 
+    async def _retry(self) -> None:
+        """Take up what a run left undone, some time after it failed."""
+        last = IndexProgress("failed")
+        while last.phase == "failed" and not self._is_ending:
+            await anyio.sleep(RETRY_S)
+            last = await self.update() if not self._is_ending else last
+
     def _say_unwatched(self, error: CannotWatch) -> None:
         self.index.watch_trouble = f"{error} Changes are looked for every {UNWATCHED_S / 60:.0f} minutes."
         _log.warning("%s: %s", self.index.workspace.root, self.index.watch_trouble)
 
-    def _tidy_later(self) -> None:
-        """Compact when it is quiet."""
-        self._changed_at = time.monotonic()
-        if not self._is_tidying:
-            self._is_tidying = True
-            self._tasks.start_soon(self._tidy)
+    async def _rest(self) -> None:
+        """Do what can wait when it is quiet."""
+        left_s = QUIET_S
+        while left_s > 0:
+            await anyio.sleep(left_s)
+            left_s = self._changed_at + QUIET_S - time.monotonic()
+        async with self._turn:
+            self._stop = threading.Event()
+            if not self._is_ending:
+                await to_thread.run_sync(self.index.rest, self._stop)
 
-    async def _tidy(self) -> None:
+
+class Chore:
+    """Work beside the runs that is begun again and again, and goes on once at a time."""
+
+    def __init__(self, tasks: TaskGroup, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work` in `tasks`."""
+        self._tasks = tasks
+        self._work = work
+        self._goes_on = False
+
+    def begin(self) -> None:
+        """Do it, unless it goes on already."""
+        if not self._goes_on:
+            self._goes_on = True
+            self._tasks.start_soon(self._do)
+
+    async def _do(self) -> None:
         try:
-            left_s = QUIET_S
-            while left_s > 0:
-                await anyio.sleep(left_s)
-                left_s = self._changed_at + QUIET_S - time.monotonic()
-            async with self._turn:
-                if not self._is_ending:
-                    await to_thread.run_sync(self.index.compact_if_needed)
+            await self._work()
         finally:
-            self._is_tidying = False
+            self._goes_on = False
 
 
 async def _set_when_cancelled(stop: threading.Event) -> None:

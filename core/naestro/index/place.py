@@ -46,6 +46,19 @@ class Lease:
         self._file = folder / "lock"
         self._descriptor: int | None = None
 
+    @classmethod
+    def inherited(cls, folder: Path, descriptor: int) -> "Lease":
+        """That of the process that started this one, as its open file: held until both have let go of it."""
+        lease = cls(folder)
+        lease._descriptor = descriptor
+        return lease
+
+    @property
+    def descriptor(self) -> int:
+        """The open file, for a child process to inherit; it is held."""
+        assert self._descriptor is not None
+        return self._descriptor
+
     @property
     def is_held(self) -> bool:
         """Whether this process writes."""

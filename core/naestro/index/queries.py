@@ -4,8 +4,8 @@
 does (stable row ids), so that what one question found the next can read, whatever is compacted between.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
@@ -42,6 +42,8 @@ class Asked:
     masked: int = 0
     """Files whose rows will not count."""
     coverage: Coverage = NOTHING_COVERED
+    arrived: Mapping[int, float] = field(default_factory=dict[int, float])
+    """Rows outside the indexes that are known already, with their BM25."""
 
     def margin(self) -> int:
         """Rows to ask for beyond the limit, in the place of masked ones."""
@@ -65,7 +67,7 @@ async def search(table: "lancedb.AsyncTable", asked: Asked) -> dict[int, float]:
     async with anyio.create_task_group() as both:
         both.start_soon(by_words)
         both.start_soon(by_vector)
-    return dict.fromkeys(nearest, 0.0) | scores
+    return dict.fromkeys(nearest, 0.0) | scores | dict(asked.arrived)
 
 
 async def record_rows(table: "lancedb.AsyncTable", ids: Sequence[int]) -> "pa.Table":
@@ -95,6 +97,13 @@ async def texts(table: "lancedb.AsyncTable", ids: Sequence[int]) -> dict[int, st
 async def rows_of(table: "lancedb.AsyncTable", paths: Collection[str], columns: list[str]) -> "pa.Table":
     """The rows of some files."""
     return await table.query().where(of_paths(paths)).select(columns).to_arrow()
+
+
+async def numbered(table: "lancedb.AsyncTable", paths: Collection[str]) -> list[tuple[int, str, int]]:
+    """The number, the path and the first line of each row of some files."""
+    found = await table.query().where(of_paths(paths)).select(["path", "start"]).with_row_id().to_arrow()
+    columns = (found[name].to_pylist() for name in ("_rowid", "path", "start"))
+    return convert([*zip(*columns, strict=True)], list[tuple[int, str, int]])
 
 
 def of_paths(paths: Collection[str]) -> str:

@@ -178,7 +178,7 @@ class Indexes:
 
     async def _opened(self, root: Path, settings: Settings) -> OpenIndex:
         index = await to_thread.run_sync(WorkspaceIndex, Workspace(root), settings)
-        index.embeds_later = self._is_following
+        index.embeds_later = index.large_runs.is_lasting = self._is_following
         kept = OpenIndex(index, settings.index, self._tasks, self._watched_max)
         if not self._is_following:
             return kept

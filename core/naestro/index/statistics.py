@@ -4,6 +4,7 @@
 as 64-bit hashes, sorted: 300,000 different terms take 3.6 MB. This module knows no table.
 """
 
+import contextlib
 import os
 import threading
 import zipfile
@@ -162,6 +163,21 @@ class Tally:
         with self._lock:
             self._added.append(counts)
 
+    @property
+    def added(self) -> TermCounts:
+        """The counts of the chunks that were written since the last `renew`."""
+        with self._lock:
+            return TermCounts.sum(self._added)
+
+    def load(self) -> None:
+        """Take over what another process has counted and saved."""
+        with self._lock:
+            self._now, self._added, self._stamp = (
+                Statistics.load(self._folder) or self._now,
+                [],
+                self._stamp_now(),
+            )
+
     def renew(self, chunks: int, prepared: Callable[[], Iterable[str]]) -> None:
         """Bring the counts to the table's `chunks` and save them; reads `prepared` where too much has gone."""
         with self._lock:
@@ -172,6 +188,12 @@ class Tally:
         now.save(self._folder)
         with self._lock:
             self._now, self._added, self._stamp = now, [], self._stamp_now()
+
+    def close(self) -> None:
+        """Save counts that were never saved: the next process would weigh all words alike."""
+        if self._is_writer and self._added and self._stamp is None:
+            with contextlib.suppress(OSError):  # a full disk: the next compaction counts anew
+                self.statistics.save(self._folder)
 
     def _follow(self) -> None:
         stamp = self._stamp_now()

@@ -8,7 +8,7 @@ lies above, watchfiles below. It opens no file of the workspace.
 import os
 import re
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -30,6 +30,9 @@ FOLDERS_MAX: Final = 60_000
 """Folders that are watched one by one: half of what systems commonly allow one user."""
 PATHS_MAX: Final = 200
 """More changed paths than that are looked for by a walk."""
+
+MANY: Final = 100
+"""Notices while git is at work, from which on it is a branch switch or the like: two or three come for each file."""
 
 _LIMIT = re.compile(r"os error (?:12|23|24|28)\b|limit", re.IGNORECASE)
 """No memory, too many open files, no room for one more watch."""
@@ -97,6 +100,8 @@ class Watcher:
         self._git = _Git.of(root)
         self.git_s = GIT_S
         """How long git's lock is waited for."""
+        self.on_many: Callable[[], object] = bool
+        """Called while git changes more than `MANY` files, before it is done, from the thread that waits."""
         self._changed_at = time.monotonic()
         self._stale_lock = 0
         git = (str(self._git.folder), str(self._git.exclude.parent)) if self._git else ()
@@ -147,7 +152,11 @@ class Watcher:
         if self._git is None or not (told and (self._is_locked() or self._git.names.intersection(told))):
             return more
         deadline = time.monotonic() + self.git_s
+        is_told = False
         while not stop.is_set():
+            if not is_told and len(more) + len(told) > MANY:
+                is_told = True
+                self.on_many()
             heard = self._told(stop, int(GIT_QUIET_S * 1000))
             more |= heard or set()
             if not heard and not self._is_locked():

@@ -13,16 +13,14 @@ from pathlib import Path
 import msgspec
 
 from naestro.index.embed_light import light_embedder, opened_cache, opened_parts
+from naestro.index.frames import Setup, own_output, receive, send
 from naestro.index.grammar_files import is_said
 from naestro.index.taking import Taker, Task
-from naestro.index.workers import Setup, receive, send
 
 
 def main() -> None:
     """Serve the parent until it goes."""
-    # What a library prints must not get between the frames.
-    output = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    output = own_output()
     frames: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     setup = msgspec.msgpack.decode(receive(sys.stdin.buffer), type=Setup)
     threading.Thread(target=_listen, args=(frames,), daemon=True).start()

@@ -9,7 +9,6 @@ import contextlib
 import os
 import queue
 import select
-import struct
 import subprocess
 import sys
 import threading
@@ -17,10 +16,11 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import IO
 
 import msgspec
 
+from naestro.config import environment_for_child
+from naestro.index.frames import Setup, receive, send
 from naestro.index.grammar_files import say_where
 from naestro.index.taking import Batch, Task, refused
 
@@ -43,22 +43,9 @@ ONE_THREAD: dict[str, str] = dict.fromkeys(
 )
 """A worker is one of as many as there are processors: threads of its own would only wait for one another."""
 
-_LENGTH = struct.Struct("<I")
-
 
 class WorkersUnavailable(Exception):
     """No worker comes up here; the caller does the work itself."""
-
-
-class Setup(msgspec.Struct, frozen=True):
-    """What a worker is told first."""
-
-    root: str
-    """Of the workspace."""
-    embedder: str = ""
-    """A light embedder by its name in the settings; empty: chunks get no vectors in the workers."""
-    caches: str = ""
-    """The folder of the caches of vectors and of files that were taken apart; empty: none."""
 
 
 def worker_count() -> int:
@@ -66,23 +53,6 @@ def worker_count() -> int:
     return max(
         1, min(WORKERS_MAX, len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
     )
-
-
-def send(stream: IO[bytes], message: object) -> None:
-    """Write one frame. Raises OSError where nobody reads any more."""
-    data = msgspec.msgpack.encode(message)
-    stream.write(_LENGTH.pack(len(data)) + data)
-    stream.flush()
-
-
-def receive(stream: IO[bytes]) -> bytes:
-    """Read one frame; empty at the end of the stream."""
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        return b""
-    (length,) = _LENGTH.unpack(head)
-    data = stream.read(length)
-    return data if len(data) == length else b""
 
 
 def batches(tasks: Sequence[Task]) -> list[list[Task]]:
@@ -98,20 +68,50 @@ def batches(tasks: Sequence[Task]) -> list[list[Task]]:
     return found
 
 
+class Shelf:
+    """Workers of one workspace: started before there is anything to do, kept for the next run; `close` it."""
+
+    def __init__(self, setup: Setup, *, program: Sequence[str] = PROGRAM, stuck_s: float = STUCK_S) -> None:
+        """None is started yet; each will run `program`."""
+        self._start = partial(_Worker, setup, program, stuck_s)
+        self._lock = threading.Lock()
+        self._idle: list[_Worker] = []
+
+    def fill(self, count: int) -> None:
+        """Start workers until `count` are here, and do not wait for them. Raises OSError."""
+        with self._lock:
+            while len(self._idle) < count:
+                self._idle.append(self._start())
+
+    def take(self) -> "_Worker":
+        """One that is here, or a new one; the caller puts it back, or ends it. Raises OSError."""
+        with self._lock:
+            while self._idle:
+                worker = self._idle.pop()
+                if worker.is_alive():
+                    return worker
+                worker.end()
+            return self._start()
+
+    def put(self, worker: "_Worker") -> None:
+        """Keep a worker that has nothing to do."""
+        with self._lock:
+            self._idle.append(worker)
+
+    def close(self) -> None:
+        """End those that are here."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            worker.end()
+
+
 class WorkerPool:
     """Workers for the tasks of one run; iterate it once, and `close` it."""
 
-    def __init__(
-        self,
-        setup: Setup,
-        tasks: Sequence[Task],
-        count: int,
-        *,
-        program: Sequence[str] = PROGRAM,
-        stuck_s: float = STUCK_S,
-    ) -> None:
-        """Start `count` workers on `tasks` at once, each running `program`."""
-        self._start = partial(_Worker, setup, program, stuck_s)
+    def __init__(self, shelf: Shelf, tasks: Sequence[Task], count: int) -> None:
+        """Set `count` workers of `shelf` on `tasks` at once."""
+        self._shelf = shelf
         self._batches: deque[list[Task]] = deque(batches(tasks))
         self._lock = threading.Lock()
         self._done: queue.Queue[Batch | BaseException | None] = queue.Queue(WAITING_FRAMES_MAX)
@@ -162,7 +162,7 @@ class WorkerPool:
 
     def _with_worker(self, batch: list[Task] | None) -> None:
         """Frames go to one worker until there are none, or it ends."""
-        worker = self._started()
+        worker, is_idle = self._started(), False
         try:
             while batch and not self._is_closed.is_set():
                 taken = worker.work(batch)
@@ -171,22 +171,27 @@ class WorkerPool:
                     return
                 self._done.put(taken)
                 batch = self._next()
+            is_idle = not self._is_closed.is_set()
         finally:
-            with self._lock:
-                self._workers.discard(worker)
-            worker.end()
+            self._let_go(worker, is_idle=is_idle)
 
     def _started(self) -> "_Worker":
-        worker = self._start()
+        worker = self._shelf.take()
         with self._lock:
             self._workers.add(worker)
         if not self._is_closed.is_set() and not worker.is_ready():
-            with self._lock:
-                self._workers.discard(worker)
-            worker.end()
+            self._let_go(worker, is_idle=False)
             if not self._is_closed.is_set():
                 raise WorkersUnavailable("a process for indexing did not come up")
         return worker
+
+    def _let_go(self, worker: "_Worker", *, is_idle: bool) -> None:
+        with self._lock:
+            self._workers.discard(worker)
+        if is_idle:
+            self._shelf.put(worker)
+        else:
+            worker.end()
 
     def _next(self) -> list[Task] | None:
         with self._lock:
@@ -207,10 +212,7 @@ class _Worker:
     """One process."""
 
     def __init__(self, setup: Setup, program: Sequence[str], stuck_s: float) -> None:
-        """Start it. Raises OSError."""
-        # Not above: a worker imports this module, and the settings take as long to load as all that it needs.
-        from naestro.config import environment_for_child
-
+        """Start it, and tell it what to make ready. Raises OSError."""
         say_where()
         self._process = subprocess.Popen(
             program,
@@ -224,16 +226,15 @@ class _Worker:
         assert stdout is not None
         self._stdin, self._stdout = stdin, stdout
         self._decoder = msgspec.msgpack.Decoder(Batch)
-        self._setup = setup
         self._stuck_s = stuck_s
+        self._is_ready = False
+        with contextlib.suppress(OSError):  # it ended at once; `is_ready` finds that out
+            send(self._stdin, setup)
 
     def is_ready(self) -> bool:
-        """Tell it what to do, and wait until it can."""
-        try:
-            send(self._stdin, self._setup)
-        except OSError:
-            return False
-        return self._answer(START_S) is not None
+        """Wait until it can work; False where it does not come up."""
+        self._is_ready = self._is_ready or self._answer(START_S) is not None
+        return self._is_ready
 
     def work(self, batch: list[Task]) -> Batch | None:
         """What became of `batch`; None where the process died over it, or did not end."""
@@ -243,6 +244,10 @@ class _Worker:
             return None
         data = self._answer(self._stuck_s)
         return self._decoder.decode(data) if data else None
+
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
 
     def kill(self) -> None:
         """End it at once."""

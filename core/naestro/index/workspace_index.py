@@ -5,6 +5,7 @@ each workspace that is used and says when to refresh it; below lie the run (`ind
 questions (`search`, `lookup`, `map`, `grep`). It knows no event loop and no front end.
 """
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -18,8 +19,9 @@ from typing import Self
 from naestro.config import Settings
 from naestro.errors import IndexDamaged, IndexFault, IndexUnavailable, NaestroError
 from naestro.index import lookup
-from naestro.index.difference import Stopped, of_files, of_workspace
+from naestro.index.difference import Difference, Stopped, of_files, of_workspace
 from naestro.index.embedding import Embedding
+from naestro.index.faults import is_damage, said
 from naestro.index.found import (
     UNSAID,
     Found,
@@ -33,7 +35,8 @@ from naestro.index.found import (
 )
 from naestro.index.grep import grep
 from naestro.index.holdings import NOT_YET, OTHER_WRITES, Holdings
-from naestro.index.indexing import Run, Site
+from naestro.index.indexing import FILES_HERE_MAX, Run, Site, is_large
+from naestro.index.large_runs import LargeRuns, NoIndexer
 from naestro.index.late_vectors import FILES_AT_ONCE, give_vectors
 from naestro.index.literal import LiteralSearcher
 from naestro.index.manifest import Counts, Manifest
@@ -87,6 +90,7 @@ class WorkspaceIndex:
         """Why the last run failed, as a sentence; empty where it did not."""
         self._embedding = Embedding(settings, folder)
         self._holdings = Holdings(folder or index_of(workspace.root), self._embedding)
+        self.large_runs = LargeRuns(workspace, settings, folder, self._holdings, self._embedding)
         self._running = threading.Lock()
         self._unseen: set[str] = set()
         self.damage = ""
@@ -140,19 +144,21 @@ class WorkspaceIndex:
             try:
                 self._run(meter, paths, stop)
             except (IndexDamaged, sqlite3.DatabaseError) as error:
-                if not _is_damage(error):
+                if not is_damage(error):
                     raise
-                self._holdings.erase(f"{_said(error)} It was built anew.")
+                self._holdings.erase(f"{said(error)} It was built anew.")
                 self.damage = ""
                 self._run(meter, None, stop)
         except Stopped:
             return meter.now("failed", STOPPED)
         except (NaestroError, sqlite3.Error, OSError) as error:
-            self.trouble = _said(error)
+            self.trouble = said(error)
             _log.warning("indexing %s failed: %s", self.workspace.root, self.trouble)
             return meter.now("failed", self.trouble)
         finally:
             self._unseen = set()
+            if not self.large_runs.is_lasting:
+                self.large_runs.end()
         self.trouble = ""
         return meter.now("done")
 
@@ -166,15 +172,24 @@ class WorkspaceIndex:
             self.folders = difference.folders
         if not difference.is_nothing:
             self._unseen = {task.path for task in difference.todo}
-            site = Site(self.workspace, self.manifest, lambda: self.store, self._embedding)
-            Run(site, difference, meter, stop, self._unseen.discard)()
-        if meter.chunks >= COMPACT_CHUNKS:
-            self.compact()
+            self._take_in(difference, meter, stop)
         if difference.folders is not None:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             self.manifest.note(updated=now, warnings=" ".join(difference.warnings))
         if self._embedding.is_heavy and not self.embeds_later:
             give_vectors(self.manifest, lambda: self.store, self._embedding, stop)
+
+    def _take_in(self, difference: Difference, meter: Meter, stop: threading.Event) -> None:
+        """A run over what is different: here, or, where it is much, in a process of its own."""
+        seen = self._unseen.difference_update
+        if is_large(difference.todo, difference.pending) or len(difference.gone) > FILES_HERE_MAX:
+            with contextlib.suppress(NoIndexer):
+                self.large_runs.run(difference, meter, stop, seen)
+                return
+        site = Site(self.workspace, self.manifest, lambda: self.store, self._embedding)
+        Run(site, difference, meter, stop, seen)()
+        if meter.chunks >= COMPACT_CHUNKS:
+            self.large_runs.compact(stop)
 
     def search(
         self, question: str, limit: int = 10, *, buffers: Mapping[str, str | None] = {}
@@ -196,8 +211,8 @@ class WorkspaceIndex:
             # What was thrown away meanwhile closes under a search; that says nothing of what is there now.
             error = met if age == self._holdings.age else IndexUnavailable(FIRST_RUN)
             if isinstance(error, IndexDamaged) and self._holdings.is_writer:
-                self.damage = _said(error)
-            detail = f"{_said(error)} Searched the files as they are, by words alone."
+                self.damage = said(error)
+            detail = f"{said(error)} Searched the files as they are, by words alone."
         unseen = sorted(self._unseen)
         return SearchReply(found, len(unseen), unseen[:UNSEEN_SHOWN], self._running.locked(), detail)
 
@@ -232,7 +247,7 @@ class WorkspaceIndex:
             details += [_lacking(language, files) for language, files in manifest.lacking().items()]
         except (IndexFault, sqlite3.Error) as error:
             counts, updated, skipped = Counts(0, 0, 0), "", {}
-            details.append(_said(error))
+            details.append(said(error))
         if not self._holdings.is_writer:
             details.append(OTHER_WRITES)
         return IndexStatus(
@@ -250,11 +265,6 @@ class WorkspaceIndex:
             skipped=skipped,
         )
 
-    def compact(self) -> None:
-        """Make searches fast and the folder small again after many changes; for idle time, takes a second or two."""
-        self.store.compact()
-        self.manifest.checkpoint()
-
     def embed_some(self) -> bool:
         """Give some files the vectors that they wait for; whether that went well and more of them wait."""
         if not (self._embedding.is_heavy and self._holdings.is_writer):
@@ -266,20 +276,28 @@ class WorkspaceIndex:
                 )
             return bool(self.manifest.waiting(1))
         except (NaestroError, sqlite3.Error, OSError) as error:
-            self.trouble = _said(error)
+            self.trouble = said(error)
             return False
 
-    def compact_if_needed(self) -> None:
-        """Compact after enough changes; what stands against it is kept for the status."""
+    def rest(self, stop: threading.Event) -> None:
+        """Do what can wait until it is quiet: compact after enough changes, and let the indexer go.
+
+        What stands against it is kept for the status; it ends soon after `stop` was set.
+        """
         try:
             if self._holdings.is_writer and self.store.needs_compaction:
-                self.compact()
+                self.large_runs.compact(stop)
+        except Stopped:
+            return
         except (NaestroError, sqlite3.Error, OSError) as error:
-            self.trouble = _said(error)
+            self.trouble = said(error)
+        finally:
+            self.large_runs.end()
 
     def close(self) -> None:
         """Let go of the files and of the lock; a run that is going on ends first."""
         with self._running:
+            self.large_runs.end()
             self._holdings.close()
             self._embedding.close()
 
@@ -319,15 +337,3 @@ def _lacking(language: str, files: int) -> str:
         f"The grammar of {language} cannot be loaded; names are missing in files: {files}. "
         "They are read again once it can."
     )
-
-
-def _is_damage(error: Exception) -> bool:
-    """Whether an index must be built anew for it; SQLite's other errors speak of a full disk, or of rights."""
-    return isinstance(error, IndexDamaged) or type(error) is sqlite3.DatabaseError
-
-
-def _said(error: Exception) -> str:
-    """What went wrong, as a sentence for a person, and where the error knows it one on what to do."""
-    if isinstance(error, NaestroError):
-        return error.message if error.hint == error.default_hint else f"{error.message} {error.hint}"
-    return f"The index cannot be written: {error}."
