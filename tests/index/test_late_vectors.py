@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from naestro.config import IndexSettings, Settings
-from naestro.index.embed.embedder import EmbedText
+from naestro.index.embed.embedder import EmbeddingStopped, EmbedText
 from naestro.index.embedding import Embedding
 from naestro.index.late_vectors import FILES_AT_ONCE, give_vectors
 from naestro.index.manifest import FileEntry
@@ -27,8 +27,11 @@ class Counting:
 
     def __init__(self) -> None:
         self.texts = 0
+        self.stops = False
 
-    def passages(self, texts: Sequence[EmbedText]) -> np.ndarray:
+    def passages(self, texts: Sequence[EmbedText], stop: threading.Event | None = None) -> np.ndarray:
+        if self.stops:
+            raise EmbeddingStopped
         self.texts += len(texts)
         return np.tile(np.array([1.0, 0.0], np.float32), (len(texts), 1))
 
@@ -57,6 +60,9 @@ def test_every_file_gets_its_vectors_once_and_a_run_that_ends_early_goes_on(tmp_
         stopped = threading.Event()
         stopped.set()
         assert give_vectors(manifest, lambda: store, embedding, stopped) == 0
+        counting.stops = True
+        assert give_vectors(manifest, lambda: store, embedding, threading.Event()) == 0
+        counting.stops = False
         assert give_vectors(manifest, lambda: store, embedding, threading.Event()) == len(FILES)
         assert manifest.waiting(9) == []
         assert manifest.pending() == set()

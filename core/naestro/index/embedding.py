@@ -107,8 +107,8 @@ class Embedding:
         if matrix is not None and new and (cache := self.cache):
             _put(cache, [chunks[at].hash for at in new], matrix[new])
 
-    def vectors(self, chunks: "Sequence[Chunk]") -> "list[np.ndarray]":
-        """The vectors of `chunks`, from the cache or made now. Raises an `IndexFault`."""
+    def vectors(self, chunks: "Sequence[Chunk]", stop: threading.Event) -> "list[np.ndarray]":
+        """The vectors of `chunks`, from the cache or made now. Raises an `IndexFault` or `EmbeddingStopped`."""
         from naestro.index.vectors import hash_of
 
         embedder, cache = self.embedder, self.cache
@@ -118,7 +118,7 @@ class Embedding:
         known = cache.get(hashes) if cache else {}
         new = {digest: text for digest, text in zip(hashes, texts, strict=True) if digest not in known}
         if new:
-            made_now = embedder.passages(list(new.values()))
+            made_now = embedder.passages(list(new.values()), stop)
             known |= dict(zip(new, made_now, strict=True))
             if cache:
                 _put(cache, list(new), made_now)

@@ -30,6 +30,7 @@ def give_vectors(
 
     Raises `IndexFault` where the embedder fails, and what store and manifest do.
     """
+    from naestro.index.embed.embedder import EmbeddingStopped
     from naestro.index.prepare import prepared
     from naestro.index.schema import Row
     from naestro.index.taking import embed_text
@@ -38,7 +39,10 @@ def give_vectors(
     done = 0
     while done < files_max and (paths := manifest.waiting(FILES_AT_ONCE)) and not stop.is_set():
         chunks = [chunk for path in paths for chunk in store().chunks_of(path)]
-        vectors = embedding.vectors(chunks)
+        try:
+            vectors = embedding.vectors(chunks, stop)
+        except EmbeddingStopped:
+            break
         rows = [
             Row(chunk, prepared(chunk), vector, hash_of(embed_text(chunk).joined()))
             for chunk, vector in zip(chunks, vectors, strict=True)

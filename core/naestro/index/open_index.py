@@ -163,7 +163,8 @@ class OpenIndex:
         is_more = True
         while is_more and not self._is_ending:
             async with self._turn:
-                is_more = not self._is_ending and await to_thread.run_sync(self.index.embed_some)
+                stop = self._stop = threading.Event()
+                is_more = not self._is_ending and await to_thread.run_sync(self.index.embed_some, stop)
 
     def _heard(self, progress: IndexProgress) -> None:
         """Hear of a run, in its thread; how it ended is told when its turn is over."""

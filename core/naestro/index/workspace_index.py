@@ -265,15 +265,16 @@ class WorkspaceIndex:
             skipped=skipped,
         )
 
-    def embed_some(self) -> bool:
-        """Give some files the vectors that they wait for; whether that went well and more of them wait."""
+    def embed_some(self, stop: threading.Event) -> bool:
+        """Give some files the vectors that they wait for; whether that went well and more of them wait.
+
+        `stop`, once set, ends it soon.
+        """
         if not (self._embedding.is_heavy and self._holdings.is_writer):
             return False
         try:
             with self._running:
-                give_vectors(
-                    self.manifest, lambda: self.store, self._embedding, threading.Event(), FILES_AT_ONCE
-                )
+                give_vectors(self.manifest, lambda: self.store, self._embedding, stop, FILES_AT_ONCE)
             return bool(self.manifest.waiting(1))
         except (NaestroError, sqlite3.Error, OSError) as error:
             self.trouble = said(error)

@@ -1,12 +1,13 @@
 """Models of the person's own: a folder of Model2Vec, an ONNX sentence model, and folders that hold neither."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from naestro.errors import ConfigError, IndexUnavailable, ModelMissing
-from naestro.index.embed.embedder import EmbedText
+from naestro.index.embed.embedder import EmbeddingStopped, EmbedText
 from naestro.index.embed.local_model import local_model
 from naestro.index.embed.sentences import BATCH_TEXTS
 from tests.index.embed.files import VECTORS, model2vec, onnx, write_tokenizer
@@ -89,6 +90,15 @@ def test_sentences_come_back_in_their_order_whatever_their_length(tmp_path: Path
     places = embedder.passages([text(word) for word in words]).argmax(axis=1)
     assert places.tolist() == [0, 1, 2] * BATCH_TEXTS
     assert embedder.passages([]).shape == (0, 3)
+
+
+def test_sentences_stop_between_two_batches(tmp_path: Path) -> None:
+    stop = threading.Event()
+    embedder = local_model(onnx(tmp_path))
+    assert embedder.passages([text("retry")], stop).shape == (1, 3)
+    stop.set()
+    with pytest.raises(EmbeddingStopped):
+        embedder.passages([text("retry")], stop)
 
 
 def test_a_text_of_no_words_gives_zeros(tmp_path: Path) -> None:

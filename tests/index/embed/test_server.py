@@ -13,7 +13,7 @@ import pytest
 
 from naestro.errors import ConfigError, IndexUnavailable
 from naestro.index.embed import server as server_module
-from naestro.index.embed.embedder import EmbedText
+from naestro.index.embed.embedder import EmbeddingStopped, EmbedText
 from naestro.index.embed.server import BATCH_TEXTS, TEXT_CHARS_MAX, TRIES, ServerEmbedder
 
 
@@ -24,6 +24,8 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.script: list[tuple[int, Any, dict[str, str]]] = []
         self.requests: list[tuple[str, dict[str, Any], str | None]] = []
+        self.answered = threading.Semaphore(0)
+        """Counts the answers that are on their way."""
 
     @property
     def url(self) -> str:
@@ -45,6 +47,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
+        self.server.answered.release()
 
     def log_message(self, *_: object) -> None:
         return
@@ -127,6 +130,22 @@ def test_a_server_that_stays_busy_is_given_up(server: Server) -> None:
         embedder(server, "sk-1").query("a")
     assert len(server.requests) == TRIES
     assert "index.embedder_url" in caught.value.hint
+
+
+def test_a_stop_wakes_a_wait_between_two_tries(server: Server) -> None:
+    server.script = [(503, b"", {"retry-after": "3600"})] * 2
+    one = ServerEmbedder(server.url, "m", backoff_first_s=3600)
+    stop = threading.Event()
+    with ThreadPoolExecutor() as pool:
+        working = pool.submit(one.passages, [text("a")], stop)
+        assert server.answered.acquire(timeout=30)
+        stop.set()
+        with pytest.raises(EmbeddingStopped):
+            working.result(10)
+    assert len(server.requests) == 1
+    with pytest.raises(EmbeddingStopped):
+        one.passages([text("a")], stop)
+    assert len(server.requests) == 1
 
 
 def test_a_refusal_is_not_repeated(server: Server) -> None:

@@ -11,6 +11,7 @@ from naestro.types import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from threading import Event
 
     import numpy as np
     from numpy.typing import NDArray
@@ -38,6 +39,10 @@ class EmbedText(Value, frozen=True):
         return f"{head}\n{self.text}"
 
 
+class EmbeddingStopped(Exception):
+    """The work was stopped before all texts had their vectors."""
+
+
 class Embedder(Protocol):
     """Makes vectors. Safe to use from several threads at once; equal texts give equal vectors."""
 
@@ -51,10 +56,11 @@ class Embedder(Protocol):
         """Length of its vectors."""
         ...
 
-    def passages(self, texts: "Sequence[EmbedText]") -> "Vectors":
+    def passages(self, texts: "Sequence[EmbedText]", stop: "Event | None" = None) -> "Vectors":
         """One row for each text, `(len(texts), dimension)` float32, each of unit length.
 
-        A text that holds nothing the model knows gets zeros. Raises an `IndexFault` where the model cannot be used.
+        A text that holds nothing the model knows gets zeros. Raises an `IndexFault` where the model cannot be used,
+        and, where it is slow, `EmbeddingStopped` soon after `stop` was set.
         """
         ...
 

@@ -19,6 +19,7 @@ from naestro.index.embed.tensors import read_tensors
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from threading import Event
 
     from naestro.index.embed.embedder import Embedder, EmbedText, Vectors
 
@@ -64,8 +65,8 @@ class Model2VecEmbedder:
         self.dimension = int(self._vectors.shape[1])
         self.name = f"model2vec-{_sum(folder / 'model.safetensors')}"
 
-    def passages(self, texts: Sequence[EmbedText]) -> Vectors:
-        """One row for each text; see `Embedder`."""
+    def passages(self, texts: Sequence[EmbedText], stop: Event | None = None) -> Vectors:
+        """One row for each text; see `Embedder`. It is too quick to be stopped."""
         return self._embed([each.joined() for each in texts])
 
     def query(self, text: str) -> Vectors:

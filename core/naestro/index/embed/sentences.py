@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from naestro.errors import IndexUnavailable
+from naestro.index.embed.embedder import EmbeddingStopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from threading import Event
 
     from numpy.typing import NDArray
 
@@ -63,12 +65,14 @@ class SentenceEmbedder:
         self.name = f"onnx-{hashlib.sha256(data).hexdigest()[:12]}{'-first' if is_first_token else ''}"
         self.dimension = self._run([self._tokenizer.encode("probe").ids]).shape[1]
 
-    def passages(self, texts: Sequence[EmbedText]) -> Vectors:
+    def passages(self, texts: Sequence[EmbedText], stop: Event | None = None) -> Vectors:
         """One row for each text; see `Embedder`."""
         tokens = [encoded.ids for encoded in self._tokenizer.encode_batch([each.joined() for each in texts])]
         order = sorted(range(len(tokens)), key=lambda at: len(tokens[at]))
         vectors = np.zeros((len(tokens), self.dimension), np.float32)
         for at in range(0, len(order), BATCH_TEXTS):
+            if stop is not None and stop.is_set():
+                raise EmbeddingStopped
             batch = order[at : at + BATCH_TEXTS]
             vectors[batch] = self._run([tokens[each] for each in batch])
         return vectors

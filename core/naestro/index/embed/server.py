@@ -11,6 +11,7 @@ import math
 import time
 from functools import cached_property
 from http import HTTPStatus
+from threading import Event
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +20,7 @@ import numpy as np
 from naestro.engines.addresses import check_base_url, is_loopback, origin_of
 from naestro.engines.backoff import BACKOFF_MAX_S, backoff_s, retry_after_s
 from naestro.errors import IndexUnavailable
+from naestro.index.embed.embedder import EmbeddingStopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,10 +82,14 @@ class ServerEmbedder:
             self._embed(["probe"], QUESTION_S)
         return self._dimension
 
-    def passages(self, texts: Sequence[EmbedText]) -> Vectors:
-        """One row for each text; see `Embedder`. Raises `IndexUnavailable` where the server does not answer."""
+    def passages(self, texts: Sequence[EmbedText], stop: Event | None = None) -> Vectors:
+        """One row for each text; see `Embedder`. Raises `IndexUnavailable` where the server does not answer.
+
+        `stop` ends a wait between two tries at once; a request that is under way comes to its end first.
+        """
         joined = [each.joined()[:TEXT_CHARS_MAX] for each in texts]
-        parts = [self._embed(joined[at : at + BATCH_TEXTS]) for at in range(0, len(joined), BATCH_TEXTS)]
+        starts = range(0, len(joined), BATCH_TEXTS)
+        parts = [self._embed(joined[at : at + BATCH_TEXTS], stop=stop) for at in starts]
         return np.concatenate(parts) if parts else np.zeros((0, self.dimension), np.float32)
 
     def query(self, text: str) -> Vectors:
@@ -108,10 +114,10 @@ class ServerEmbedder:
         # A proxy of the environment is for other machines only: loopback traffic stays on this one.
         return httpx2.Client(headers=headers, timeout=TIMEOUT_S, trust_env=not is_loopback(self._base_url))
 
-    def _embed(self, texts: list[str], all_s: float = math.inf) -> Vectors:
+    def _embed(self, texts: list[str], all_s: float = math.inf, stop: Event | None = None) -> Vectors:
         """The vectors of `texts`, all tries within `all_s`."""
         body = msgspec.json.encode({"model": self._model, "input": texts, "encoding_format": "float"})
-        vectors = self._read(self._post(body, all_s), len(texts))
+        vectors = self._read(self._post(body, all_s, stop or Event()), len(texts))
         length = vectors.shape[1]
         if self._dimension not in {0, length}:
             raise self._wrong(
@@ -121,13 +127,18 @@ class ServerEmbedder:
         self._dimension = length
         return vectors
 
-    def _post(self, body: bytes, all_s: float) -> bytes:
-        """The answer's body; tries again while the server is busy or gone, and `all_s` are not over."""
+    def _post(self, body: bytes, all_s: float, stop: Event) -> bytes:
+        """The answer's body; tries again while the server is busy or gone, and `all_s` are not over.
+
+        Raises `EmbeddingStopped` once `stop` is set.
+        """
         import httpx2
 
         reason = ""
         deadline = time.monotonic() + all_s
         for attempt in range(1, TRIES + 1):
+            if stop.is_set():
+                raise EmbeddingStopped
             asked_s = None
             try:
                 response, data = self._asked(body, min(TIMEOUT_S, deadline - time.monotonic()))
@@ -143,7 +154,7 @@ class ServerEmbedder:
             pause_s = min(asked_s or backoff_s(attempt, self._backoff_s), BACKOFF_MAX_S)
             if attempt == TRIES or time.monotonic() + pause_s >= deadline:
                 break
-            time.sleep(pause_s)
+            stop.wait(pause_s)
         raise self._wrong(reason.rstrip("."))
 
     def _asked(self, body: bytes, wait_s: float) -> tuple[httpx2.Response, bytes]:

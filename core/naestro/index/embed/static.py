@@ -23,6 +23,8 @@ from naestro.index.embed.word_table import WordTable, shipped
 from naestro.index.words import counted, words_of
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from naestro.index.embed.embedder import Vectors
     from naestro.index.embed.word_table import Rows
 
@@ -60,8 +62,11 @@ class StaticEmbedder:
         """Length of the vectors."""
         return self._table.dimension
 
-    def passages(self, texts: Sequence[EmbedText]) -> Vectors:
-        """One row for each text; see `Embedder`. Texts that follow one another are quickest when they are alike."""
+    def passages(self, texts: Sequence[EmbedText], stop: Event | None = None) -> Vectors:
+        """One row for each text; see `Embedder`. It is too quick to be stopped.
+
+        Texts that follow one another are quickest when they are alike.
+        """
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         for at in range(0, len(texts), BATCH_TEXTS):
             vectors[at : at + BATCH_TEXTS] = self._batch(texts[at : at + BATCH_TEXTS])
