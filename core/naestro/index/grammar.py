@@ -10,14 +10,15 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from naestro.index.grammar_files import mend, say_where
+from naestro.index.trees import Trees
 
 if TYPE_CHECKING:
-    from tree_sitter import Language, Node, Parser, Query
+    from tree_sitter import Language, Node, Parser, Query, Tree
 
 PARSE_S_MAX = 2.0
 """Seconds of this thread's processor time for one tree. A file of 1 MB takes 0.3 s; what takes longer than this, no
@@ -130,6 +131,7 @@ class _Local(threading.local):
 
 
 _local = _Local()
+_trees = Trees()
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,16 +256,29 @@ def root_of(known: Grammar, data: bytes) -> "Node | None":
 
 
 def _timed_root(known: Grammar, data: bytes) -> "Node | None":
-    view = memoryview(data)
     deadline = time.thread_time() + PARSE_S_MAX
+    before = _trees.like(known.name, data)
+    tree = _timed_tree(known, data, deadline, before)
+    if before is not None and tree is not None and tree.root_node.has_error:
+        tree = _timed_tree(known, data, deadline)
+    if tree is None:
+        return None
+    _trees.keep(known.name, data, tree)
+    return tree.root_node
+
+
+def _timed_tree(known: Grammar, data: bytes, deadline: float, before: "Tree | None" = None) -> "Tree | None":
+    view = memoryview(data)
+    parse = _parser(known).parse
+    if before is not None:  # the binding takes no None
+        parse = partial(parse, old_tree=before)
     try:
-        tree = _parser(known).parse(
+        return parse(
             lambda offset, _: view[offset:], progress_callback=lambda _at, _bad: time.thread_time() > deadline
         )
     except ValueError:  # what the binding says when the callback stopped it
         _parsers().pop(known.name, None)
         return None
-    return tree.root_node
 
 
 def _is_wild(root: "Node") -> bool:

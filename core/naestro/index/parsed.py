@@ -6,7 +6,7 @@ Values only. `parse` makes them, `store` and `manifest` keep them, `search`, `lo
 from naestro.types import Value
 
 
-class Chunk(Value, frozen=True):
+class Chunk(Value, frozen=True, gc=False):
     """Lines of a file that are found as one: a definition, a part of a long one, some short ones, some prose."""
 
     path: str
@@ -29,7 +29,7 @@ class Chunk(Value, frozen=True):
     """The lines that open what it lies in, as `class Journal:`; empty at the top of a file."""
 
 
-class Definition(Value, frozen=True):
+class Definition(Value, frozen=True, gc=False):
     """A name that a file defines."""
 
     name: str
@@ -45,7 +45,7 @@ class Definition(Value, frozen=True):
     """Its opening as one line, without the body."""
 
 
-class Import(Value, frozen=True):
+class Import(Value, frozen=True, gc=False):
     """A module that a file names."""
 
     module: str

@@ -30,7 +30,7 @@ _LEVEL: Final = 1
 """Of zlib: 0.3 s for 750,000 lines of Python, to 8 MB; higher ones take longer and gain a twentieth."""
 
 
-class _Part(msgspec.Struct, frozen=True, array_like=True):
+class _Part(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A chunk without its text."""
 
     start: int

@@ -26,7 +26,7 @@ class Task(msgspec.Struct, frozen=True, array_like=True):
     """Of the content that the index holds of it already; empty where it holds none."""
 
 
-class TakenChunk(msgspec.Struct, frozen=True, array_like=True):
+class TakenChunk(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A chunk made ready."""
 
     chunk: Chunk
