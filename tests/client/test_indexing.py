@@ -7,7 +7,7 @@ import anyio
 import pytest
 from httpx2 import AsyncClient, AsyncHTTPTransport
 
-from naestro.client.api import Indexing
+from naestro.client.api import EVERYTHING, Indexing, Only
 from naestro.client.http_index import HttpIndexing
 from naestro.client.http_wire import BASE_URL, Wire
 from naestro.client.indexing import PATTERN_CHARS_MAX, QUERY_CHARS_MAX
@@ -55,10 +55,17 @@ async def test_a_search_is_asked_of_the_workspace_around_a_folder_with_the_calle
     index: Indexing, known: KnownIndexes, root: str
 ) -> None:
     reply = await index.search(f"{root}/inner", "Where is it retried?", limit=3, buffers={"a.py": "x"})
-    assert known.asked == [("search", Path(root), "Where is it retried?", 3, {"a.py": "x"})]
+    assert known.asked == [("search", Path(root), "Where is it retried?", 3, {"a.py": "x"}, EVERYTHING)]
     assert reply.results == [FOUND]
     assert (reply.unseen_files, reply.unseen, reply.detail) == (1, ["new.py"], "Searched by words alone.")
     assert not reply.is_indexing, "the caller's environment says that nothing is indexed by itself"
+
+
+async def test_a_search_may_be_kept_to_a_folder_and_a_language(
+    index: Indexing, known: KnownIndexes, root: str
+) -> None:
+    await index.search(root, "retried", only=Only("./src/", "py"))
+    assert known.asked[0][-1] == Only("src", "python")
 
 
 async def test_every_question_comes_back_as_the_index_answers_it(index: Indexing, root: str) -> None:
@@ -78,6 +85,8 @@ async def test_what_is_beyond_a_limit_is_refused_in_a_sentence(
         lambda: index.search(root, " "),
         lambda: index.search(root, "x" * (QUERY_CHARS_MAX + 1)),
         lambda: index.search(root, "x", limit=0),
+        lambda: index.search(root, "x", only=Only("x" * 5_000)),
+        lambda: index.search(root, "x", only=Only(language="klingon")),
         lambda: index.search(root, "x", limit=201),
         lambda: index.search(root, "x", buffers={"a": "x" * (8 * 1024 * 1024 + 1)}),
         lambda: index.symbol(root, "x" * 501),

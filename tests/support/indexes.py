@@ -20,6 +20,7 @@ from naestro.index.found import (
     Place,
     SearchReply,
 )
+from naestro.index.only import EVERYTHING, Only
 
 FOUND = Found(
     path="naestro/runs/retry.py",
@@ -65,9 +66,14 @@ class KnownIndexes:
         self.used.append(root)
 
     async def search(
-        self, root: Path, question: str, limit: int = 10, buffers: Mapping[str, str | None] = {}
+        self,
+        root: Path,
+        question: str,
+        limit: int = 10,
+        buffers: Mapping[str, str | None] = {},
+        only: Only = EVERYTHING,
     ) -> SearchReply:
-        self.asked.append(("search", root, question, limit, dict(buffers)))
+        self.asked.append(("search", root, question, limit, dict(buffers), only))
         is_automatic = load_settings(root).settings.index.automatic
         found = [] if question == "nothing" else [FOUND]
         return SearchReply(found, 1, ["new.py"], is_indexing=is_automatic, detail="Searched by words alone.")

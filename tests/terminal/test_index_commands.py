@@ -106,8 +106,27 @@ def test_a_search_can_be_kept_to_a_folder_or_a_file(indexed: Cli) -> None:
 
     assert paths() == paths("--path", "src") == paths("--path", ".") == {"src/retry.py", "src/send.py"}
     assert paths("--path", "src/send.py") == {"src/send.py"}
+    assert paths("--path", "sr*/s*.py") == paths("--path", "send.p?") == {"src/send.py"}
+    assert paths("--language", "py") == {"src/retry.py", "src/send.py"}
+    no_prose = indexed.run("search", "policy", "--path", "src", "--language", "rst")
+    assert no_prose.stdout == "Nothing was found for 'policy' in src in rst.\n"
     none = indexed.run("search", "policy", "--path", "data.bin")
     assert none.stdout == "Nothing was found for 'policy' in data.bin.\n"
+
+
+def test_a_pattern_counts_from_the_folder_that_is_worked_in(cli: Cli) -> None:
+    fill(cli.workspace)
+    (cli.workspace / ".git").mkdir()
+    (cli.workspace / "send.py").write_text(USES)
+
+    def paths(pattern: str) -> list[str]:
+        inner = ("--json", "--workspace", str(cli.workspace / "src"), "--path", pattern)
+        found = cli.run("search", "policy retried", *inner).stdout
+        return [one["path"] for one in msgspec.json.decode(found)["results"]]
+
+    assert paths("s*.py") == paths("../src/send.py") == ["src/send.py"]
+    assert paths("/s*.py") == ["send.py"]
+    assert paths("deep/*.py") == []
 
 
 def test_a_search_that_finds_nothing_says_so_in_a_sentence(indexed: Cli) -> None:
@@ -122,6 +141,7 @@ def test_a_search_that_finds_nothing_says_so_in_a_sentence(indexed: Cli) -> None
         (("search", " "), Exit.USAGE, "The question is empty."),
         (("search", "x" * 4001), Exit.USAGE, "has 4,001 characters"),
         (("search", "x", "--path", "nowhere"), Exit.USAGE, "There is no nowhere."),
+        (("search", "x", "--language", "klingon"), Exit.USAGE, "There is no language 'klingon' here."),
         (("search", "x", "--path", ".."), Exit.FILES, "lies outside the workspace"),
         (("grep", "("), Exit.USAGE, "("),
         (("grep", "x" * 1001), Exit.USAGE, "has 1,001 characters"),

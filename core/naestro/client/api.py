@@ -9,12 +9,14 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from naestro.index.found import IndexProgress, IndexStatus, MapReply, Match, Place, SearchReply
+from naestro.index.only import EVERYTHING, Only, is_pattern
 from naestro.policy.editor import Editor, TerminalOutcome
 from naestro.runs.replay import Difference
 from naestro.runs.waterfall import Bar, Waterfall, seconds, usage_words, waterfall
 from naestro.types import Delta, Digest, Event, Json, Origin, RunInfo, Value
 
 __all__ = [
+    "EVERYTHING",
     "Bar",
     "Client",
     "Command",
@@ -30,11 +32,13 @@ __all__ = [
     "MapReply",
     "Match",
     "ModelStatus",
+    "Only",
     "Place",
     "PullProgress",
     "SearchReply",
     "TerminalOutcome",
     "Waterfall",
+    "is_pattern",
     "seconds",
     "usage_words",
     "waterfall",
@@ -154,9 +158,15 @@ class Indexing(Protocol):
         ...
 
     async def search(
-        self, workspace: str, query: str, *, limit: int = 10, buffers: Mapping[str, str | None] = {}
+        self,
+        workspace: str,
+        query: str,
+        *,
+        limit: int = 10,
+        buffers: Mapping[str, str | None] = {},
+        only: Only = EVERYTHING,
     ) -> SearchReply:
-        """The places that answer `query`, the best first; at most `limit`, 1 to 200."""
+        """The places of `only` that answer `query`, the best first; at most `limit`, 1 to 200."""
         ...
 
     async def symbol(self, workspace: str, name: str, *, limit: int = 50) -> list[Place]:

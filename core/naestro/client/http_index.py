@@ -10,7 +10,16 @@ from typing import TypeVar
 
 import msgspec
 
-from naestro.client.api import IndexProgress, IndexStatus, MapReply, Match, Place, SearchReply
+from naestro.client.api import (
+    EVERYTHING,
+    IndexProgress,
+    IndexStatus,
+    MapReply,
+    Match,
+    Only,
+    Place,
+    SearchReply,
+)
 from naestro.client.http_wire import LOSSES_MAX, Lost, Wire
 from naestro.errors import DaemonUnreachable
 
@@ -31,10 +40,17 @@ class HttpIndexing:
         await self._wire.call("workspaces.open", params, object, is_repeatable=True)
 
     async def search(
-        self, workspace: str, query: str, *, limit: int = 10, buffers: Mapping[str, str | None] = {}
+        self,
+        workspace: str,
+        query: str,
+        *,
+        limit: int = 10,
+        buffers: Mapping[str, str | None] = {},
+        only: Only = EVERYTHING,
     ) -> SearchReply:
-        """The places that answer `query`, the best first."""
-        params = {"query": query, "limit": limit, "buffers": buffers}
+        """The places of `only` that answer `query`, the best first."""
+        within = {"path": only.path, "language": only.language}
+        params = {"query": query, "limit": limit, "buffers": buffers, **within}
         return await self._ask("index.search", workspace, params, SearchReply)
 
     async def symbol(self, workspace: str, name: str, *, limit: int = 50) -> list[Place]:

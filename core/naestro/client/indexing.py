@@ -9,7 +9,16 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import Protocol
 
-from naestro.client.api import IndexProgress, IndexStatus, MapReply, Match, Place, SearchReply
+from naestro.client.api import (
+    EVERYTHING,
+    IndexProgress,
+    IndexStatus,
+    MapReply,
+    Match,
+    Only,
+    Place,
+    SearchReply,
+)
 from naestro.config import environment
 from naestro.errors import InputError
 from naestro.policy.workspace import Workspace
@@ -36,9 +45,14 @@ class OpenIndexes(Protocol):
         ...
 
     async def search(
-        self, root: Path, question: str, limit: int = 10, buffers: Mapping[str, str | None] = {}
+        self,
+        root: Path,
+        question: str,
+        limit: int = 10,
+        buffers: Mapping[str, str | None] = {},
+        only: Only = EVERYTHING,
     ) -> SearchReply:
-        """The places that answer `question`."""
+        """The places of `only` that answer `question`."""
         ...
 
     async def symbol(self, root: Path, name: str, limit: int = 50) -> list[Place]:
@@ -88,14 +102,23 @@ class LocalIndexing:
             self._indexes.use(_root(workspace))
 
     async def search(
-        self, workspace: str, query: str, *, limit: int = 10, buffers: Mapping[str, str | None] = {}
+        self,
+        workspace: str,
+        query: str,
+        *,
+        limit: int = 10,
+        buffers: Mapping[str, str | None] = {},
+        only: Only = EVERYTHING,
     ) -> SearchReply:
-        """The places that answer `query`, the best first."""
+        """The places of `only` that answer `query`, the best first."""
         check_text("question", query, QUERY_CHARS_MAX)
+        if only != EVERYTHING:
+            check_text("path", f"{only.path}.", PATH_CHARS_MAX)
+            only = only.checked()
         _check_number("limit", limit, 1, RESULTS_MAX)
         _check_buffers(buffers)
         with environment(self._variables):
-            return await self._indexes.search(_root(workspace), query, limit, buffers)
+            return await self._indexes.search(_root(workspace), query, limit, buffers, only)
 
     async def symbol(self, workspace: str, name: str, *, limit: int = 50) -> list[Place]:
         """Where `name` is defined."""

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from naestro.client.api import CallerClient, IndexStatus, MapReply, Match, Place, SearchReply
+from naestro.client.api import CallerClient, IndexStatus, MapReply, Match, Only, Place, SearchReply
 from naestro.client.indexing import (
     BUDGET_MAX,
     BUDGET_MIN,
@@ -33,6 +33,16 @@ Name = Annotated[
 ]
 FilePath = Annotated[
     str, Meta(min_length=1, max_length=PATH_CHARS_MAX, description="A file, from the workspace's root.")
+]
+Within = Annotated[
+    str,
+    Meta(
+        max_length=PATH_CHARS_MAX,
+        description="Only what lies in this file or folder, or matches this pattern as in `.gitignore`: `src/**/*.py`.",
+    ),
+]
+Language = Annotated[
+    str, Meta(max_length=NAME_CHARS_MAX, description="Only what is written in this language: `python`.")
 ]
 Pattern = Annotated[
     str, Meta(min_length=1, max_length=PATTERN_CHARS_MAX, description="A regular expression for one line.")
@@ -68,17 +78,20 @@ class UpdateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return context.of(self.environment)
 
 
-async def index_search(
+async def index_search(  # noqa: PLR0913, PLR0917  Each is a parameter of the method.
     context: Context,
     workspace: Folder,
     query: Query,
     limit: Results = 10,
+    path: Within = "",
+    language: Language = "",
     buffers: Buffers = None,
     environment: Environment = None,
 ) -> SearchReply:
     """Find the places that answer a question, the best first; never waits for an index run."""
     root = str(absolute(workspace))
-    return await context.of(environment).index.search(root, query, limit=limit, buffers=buffers or {})
+    index, only = context.of(environment).index, Only(path, language)
+    return await index.search(root, query, limit=limit, buffers=buffers or {}, only=only)
 
 
 async def index_symbol(

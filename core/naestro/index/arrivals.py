@@ -8,13 +8,14 @@ this process writes itself.
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from naestro.index.only import EVERYTHING, Only
 from naestro.index.schema import Row, sayable
 from naestro.index.statistics import Statistics, TermCounts, hashed
 
@@ -124,18 +125,35 @@ class Arrivals:
         self._parts = [part for part in self._parts if part.alive]
 
     def find(
-        self, terms: Sequence[str], vector: "np.ndarray | None", limit: int, statistics: Statistics
+        self,
+        terms: Sequence[str],
+        vector: "np.ndarray | None",
+        limit: int,
+        statistics: Statistics,
+        only: Only = EVERYTHING,
     ) -> dict[int, float]:
-        """The numbers of the `limit` best by words and the `limit // 2` nearest by vector, with their BM25."""
+        """The numbers of the `limit` best by words and the `limit // 2` nearest by vector, with their BM25.
+
+        Of the files that `only` may admit: their languages are not known here.
+        """
         wanted = [(hashed(term), _rarity(statistics, term)) for term in set(terms)]
         mean = max(statistics.mean_terms, 1.0)
         words: dict[int, float] = {}
         nearest: dict[int, float] = {}
-        for part in self._parts:
+        for part in self._kept_to(only):
             words |= part.best(wanted, mean, limit)
             nearest |= {} if vector is None else part.nearest(vector, limit // 2)
         found = dict(_largest(words, limit))
         return {key: 0.0 for key, _ in _largest(nearest, limit // 2)} | found
+
+    def _kept_to(self, only: Only) -> "Iterator[_Part]":
+        for part in self._parts:
+            if only == EVERYTHING:
+                yield part
+            else:
+                kept = replace(part, spans={**part.spans}, is_there=part.is_there.copy())
+                kept.remove([path for path in part.spans if not only.may_admit(path)])
+                yield kept
 
 
 @dataclass(slots=True)

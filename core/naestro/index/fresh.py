@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from naestro.index.arrivals import Arrivals, Arrived
 from naestro.index.indexes import NOTHING_COVERED, Coverage
+from naestro.index.only import EVERYTHING, Only
 from naestro.index.recent import Recent
 from naestro.index.schema import Candidate, Row
 from naestro.index.statistics import Statistics
@@ -65,12 +66,17 @@ class Fresh:
         return self._coverage.words
 
     def find(
-        self, terms: Sequence[str], vector: "np.ndarray | None", limit: int, statistics: Statistics
+        self,
+        terms: Sequence[str],
+        vector: "np.ndarray | None",
+        limit: int,
+        statistics: Statistics,
+        only: Only = EVERYTHING,
     ) -> Hits:
-        """The `limit` best by words and the `limit // 2` nearest by vector."""
+        """The `limit` best by words and the `limit // 2` nearest by vector, of what `only` admits."""
         with self._lock:
-            recent = self._recent.find(terms, vector, limit, statistics)
-            arrived = self._arrivals.find(terms, vector, limit, statistics)
+            recent = self._recent.find(terms, vector, limit, statistics, only)
+            arrived = self._arrivals.find(terms, vector, limit, statistics, only)
             return Hits(self._table, self._coverage, recent, {*self._recent.paths}, arrived)
 
     def texts(self, ids: Sequence[int]) -> dict[int, str]:

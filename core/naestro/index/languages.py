@@ -131,6 +131,8 @@ _STARTERS = {
     "kotlin": "kotlin",
     "pwsh": "powershell",
 }
+LANGUAGES = frozenset({*_ENDINGS, *_NAMES, *_STARTERS.values(), "objc", TEXT})
+"""All names that `language_of` gives."""
 _SHEBANG = re.compile(rb"#!\s*(?:\S*/)?(?:env\s+(?:-\S+\s+|\w+=\S*\s+)*)?(?:\S*/)?([A-Za-z]+)")
 _HEAD_BYTES_MAX = 4096
 """How much of a file's beginning is looked at."""
@@ -161,6 +163,12 @@ def language_of(path: str, head: bytes = b"") -> str:
     if found:
         return _STARTERS.get(found[1].decode(), TEXT)
     return by_name if by_name in {"dockerfile", "make"} else TEXT
+
+
+def language_named(text: str) -> str | None:
+    """The language that a person means by its name or by the ending of its files; None where there is none such."""
+    name = text.strip().removeprefix(".").lower()
+    return name if name in LANGUAGES else _BY_ENDING.get(name)
 
 
 def _by_content(ending: str, head: bytes) -> str:

@@ -11,7 +11,7 @@ import re
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
@@ -101,6 +101,8 @@ class LiteralSearcher:
     workspace: Workspace
     seconds: float = SEARCH_S
     size_max: int = SEARCHED_SIZE_MAX
+    admits: Callable[[str], bool] | None = None
+    """Which files count, by their paths; None: all."""
 
     def search(self, query: str, limit: int, files: Workspace | None = None) -> list[Span]:
         """At most `limit` spans; the `why` of the last one says how many files were not searched, if any.
@@ -113,6 +115,7 @@ class LiteralSearcher:
         # Half of the time at most goes into listing, so that something is searched in the largest tree.
         listed = [*_until(start + self.seconds / 2, self.workspace.files(ignores))]
         is_cut = time.monotonic() > start + self.seconds / 2
+        listed = listed if self.admits is None else [*filter(self.admits, listed)]
         paths = _in_order_of_promise(listed, terms)
         found: list[_Found] = []
         size, searched = 0, 0

@@ -44,6 +44,8 @@ class Asked:
     coverage: Coverage = NOTHING_COVERED
     arrived: Mapping[int, float] = field(default_factory=dict[int, float])
     """Rows outside the indexes that are known already, with their BM25."""
+    where: str = ""
+    """A filter that rows must pass before they are ranked; empty for none."""
 
     def margin(self) -> int:
         """Rows to ask for beyond the limit, in the place of masked ones."""
@@ -125,6 +127,7 @@ async def _by_words(table: "lancedb.AsyncTable", asked: Asked) -> dict[int, floa
     query = table.query().nearest_to_text(MatchQuery(terms, "prepared")).select(["_score"]).with_row_id()
     query = query.limit(asked.limit + asked.margin())
     query = query.fast_search() if asked.coverage.words else query
+    query = query.where(asked.where) if asked.where else query
     return _column(await query.to_arrow(), "_score", float)
 
 
@@ -134,6 +137,7 @@ async def _nearest(table: "lancedb.AsyncTable", asked: Asked) -> list[int]:
     query = table.query().nearest_to(asked.vector).distance_type("dot").nprobes(PROBES)
     query = query.select(["_distance"]).with_row_id().limit((asked.limit + asked.margin()) // 2)
     query = query.fast_search() if asked.coverage.vectors else query
+    query = query.where(asked.where) if asked.where else query
     return [*_column(await query.to_arrow(), "_distance", float)]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from naestro.index.only import EVERYTHING, Only
 from naestro.index.schema import Candidate, Row
 from naestro.index.statistics import Statistics
 
@@ -72,17 +73,28 @@ class Recent:
         return {key: self._texts[key] for key in ids if key in self._texts}
 
     def find(
-        self, terms: Sequence[str], vector: "np.ndarray | None", limit: int, statistics: Statistics
+        self,
+        terms: Sequence[str],
+        vector: "np.ndarray | None",
+        limit: int,
+        statistics: Statistics,
+        only: Only = EVERYTHING,
     ) -> list[Candidate]:
-        """The `limit` best by words and the `limit // 2` nearest by vector."""
-        words = self._by_words(terms, statistics)
-        cosines = self._by_vector(vector)
+        """The `limit` best by words and the `limit // 2` nearest by vector, of what `only` admits."""
+        words = self._admitted(self._by_words(terms, statistics), only)
+        cosines = self._admitted(self._by_vector(vector), only)
         best = sorted(words, key=words.__getitem__, reverse=True)[:limit]
         nearest = sorted(cosines, key=cosines.__getitem__, reverse=True)[: limit // 2]
         return [
             replace(self._chunks[key], fts_score=words.get(key, 0.0), vector_score=cosines.get(key, 0.0))
             for key in dict.fromkeys([*best, *nearest])
         ]
+
+    def _admitted(self, scores: dict[int, float], only: Only) -> dict[int, float]:
+        if only == EVERYTHING:
+            return scores
+        ours = {key: self._chunks[key] for key in scores}
+        return {key: scores[key] for key, one in ours.items() if only.admits(one.path, one.language)}
 
     def _drop(self, key: int) -> None:
         del self._texts[key]

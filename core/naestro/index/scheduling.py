@@ -26,6 +26,7 @@ from anyio.abc import TaskGroup
 from naestro.config import Settings
 from naestro.errors import NaestroError
 from naestro.index.found import IndexProgress, IndexStatus, MapReply, Match, Place, SearchReply
+from naestro.index.only import EVERYTHING, Only
 from naestro.index.open_index import OpenIndex
 from naestro.index.watch import FOLDERS_MAX
 from naestro.index.workspace_index import WorkspaceIndex
@@ -79,11 +80,16 @@ class Indexes:
         self._tasks.start_soon(self._used, root)
 
     async def search(
-        self, root: Path, question: str, limit: int = 10, buffers: Mapping[str, str | None] = {}
+        self,
+        root: Path,
+        question: str,
+        limit: int = 10,
+        buffers: Mapping[str, str | None] = {},
+        only: Only = EVERYTHING,
     ) -> SearchReply:
         """See `WorkspaceIndex.search`; these come back without waiting for a run."""
         kept = await self._kept(root)
-        return await kept.ask(partial(kept.index.search, question, limit, buffers=buffers))
+        return await kept.ask(partial(kept.index.search, question, limit, buffers=buffers, only=only))
 
     async def symbol(self, root: Path, name: str, limit: int = 50) -> list[Place]:
         """See `WorkspaceIndex.symbol`."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from naestro.index.embed.embedder import Embedder, EmbedText
 from naestro.index.found import Found
+from naestro.index.only import EVERYTHING, Only
 from naestro.index.overlay import OpenChunk, OpenFiles, admitted
 from naestro.policy.workspace import Workspace
 
@@ -48,9 +49,14 @@ class Search:
         self._open_files = OpenFiles(embedder)
 
     def find(
-        self, store: "Store", question: str, limit: int, buffers: Mapping[str, str | None] = {}
+        self,
+        store: "Store",
+        question: str,
+        limit: int,
+        buffers: Mapping[str, str | None] = {},
+        only: Only = EVERYTHING,
     ) -> list[Found]:
-        """The best `limit` chunks for `question`, the best first.
+        """The best `limit` chunks for `question`, the best first, of what `only` admits.
 
         `buffers` are what an editor has open, texts by path; None for a file that is gone there. Raises `IndexFault`
         where the table cannot be read.
@@ -63,8 +69,8 @@ class Search:
         terms = asked(text).terms
         vector = self._embedder.query(text) if self._embedder and terms else None
         opened = admitted(self._workspace, buffers) if buffers else {}
-        unsaved = _telling(self._open_files.chunks(opened), terms, vector)
-        candidates = store.candidates(terms, vector, max(CANDIDATES, limit), opened)
+        unsaved = _telling(self._unsaved(opened, only), terms, vector)
+        candidates = store.candidates(terms, vector, max(CANDIDATES, limit), opened, only)
         candidates += [one.candidate for one in unsaved]
         ranked = rank(
             text, candidates, store.statistics, vector, max(limit, RERANKED) if self._reranker else limit
@@ -76,6 +82,11 @@ class Search:
         if self._reranker:
             ranked = _reranked(self._reranker, text, ranked, texts)
         return [_found(one, texts[one.candidate.id]) for one in ranked[:limit]]
+
+    def _unsaved(self, opened: Mapping[str, str], only: Only) -> list[OpenChunk]:
+        """The chunks of the texts `opened` that `only` admits."""
+        chunks = self._open_files.chunks({path: opened[path] for path in opened if only.may_admit(path)})
+        return [one for one in chunks if only.admits(one.chunk.path, one.chunk.language)]
 
 
 def _telling(unsaved: Sequence[OpenChunk], terms: Sequence[str], vector: "Vectors | None") -> list[OpenChunk]:

@@ -15,6 +15,7 @@ from naestro.errors import IndexDamaged
 from naestro.index import columns, indexes, lance, queries, record, table
 from naestro.index.arrivals import Arrived, packed
 from naestro.index.fresh import Fresh
+from naestro.index.only import EVERYTHING, Only
 from naestro.index.parsed import Chunk
 from naestro.index.schema import (
     CHUNK_COLUMNS,
@@ -147,23 +148,24 @@ class Store:
         vector: "np.ndarray | None",
         limit: int = 200,
         without_paths: Collection[str] = (),
+        only: Only = EVERYTHING,
     ) -> list[Candidate]:
         """Chunks that may answer: the `limit` best by words, with the `limit // 2` nearest by vector.
 
-        None of `without_paths` is among them. In no order that counts.
+        Of `only` what that says, and none of `without_paths`. In no order that counts.
         """
         statistics = self.statistics
         masked = {*map(sayable, without_paths)}
         own = vector if self.pins.dimension else None
-        hits = self._fresh.find(terms, own, limit, statistics)
+        hits = self._fresh.find(terms, own, limit, statistics, only)
         hidden = {*hits.hidden} | masked
-        asked = queries.Asked(terms, own, limit, len(masked), hits.coverage, hits.arrived)
+        asked = queries.Asked(terms, own, limit, len(masked), hits.coverage, hits.arrived, only.where())
         scores = self._retried(lambda table: queries.search(table, asked), "Searching the index", hits.table)
         records = self._records_of([*scores], hits.table)
         with lance.faults("Reading the index"):
             words = [scores[key] for key in records]
             found = record.decoded([*records], [*records.values()], words, own)
-        kept = [one for one in found if one.path not in hidden]
+        kept = [one for one in found if one.path not in hidden and only.admits(one.path, one.language)]
         return kept + [one for one in hits.recent if one.path not in masked]
 
     def chunks_of(self, path: str) -> list[Chunk]:

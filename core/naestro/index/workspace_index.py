@@ -42,6 +42,7 @@ from naestro.index.literal import LiteralSearcher
 from naestro.index.manifest import Counts, Manifest
 from naestro.index.map import repository_map
 from naestro.index.meter import Meter
+from naestro.index.only import EVERYTHING, Only
 from naestro.index.place import index_of
 from naestro.index.search import Search
 from naestro.index.store import Store
@@ -192,9 +193,14 @@ class WorkspaceIndex:
             self.large_runs.compact(stop)
 
     def search(
-        self, question: str, limit: int = 10, *, buffers: Mapping[str, str | None] = {}
+        self,
+        question: str,
+        limit: int = 10,
+        *,
+        buffers: Mapping[str, str | None] = {},
+        only: Only = EVERYTHING,
     ) -> SearchReply:
-        """The places that answer `question`, the best first; `buffers` are unsaved texts by path.
+        """The places of `only` that answer `question`, the best first; `buffers` are unsaved texts by path.
 
         Where the table cannot be used the files are searched as they are, by words alone; the reply says so.
         """
@@ -202,12 +208,12 @@ class WorkspaceIndex:
         try:
             if not self.manifest.fact("updated"):
                 raise IndexUnavailable(FIRST_RUN if self._running.locked() else NOT_YET)
-            found = self._search.find(self.store, question, limit, buffers)
+            found = self._search.find(self.store, question, limit, buffers, only)
             if age != self._holdings.age:  # it was thrown away meanwhile, and what was asked was empty
                 raise IndexUnavailable(FIRST_RUN)
             detail = UNSAID if is_unsaid(found) else ""
         except (NaestroError, sqlite3.Error) as met:
-            found = _by_words(self.workspace, question, limit)
+            found = _by_words(self.workspace, question, limit, only)
             # What was thrown away meanwhile closes under a search; that says nothing of what is there now.
             error = met if age == self._holdings.age else IndexUnavailable(FIRST_RUN)
             if isinstance(error, IndexDamaged) and self._holdings.is_writer:
@@ -326,9 +332,9 @@ def _check_choice(holdings: Holdings, embedding: Embedding) -> None:
     holdings.manifest.note(embedder=choice)
 
 
-def _by_words(workspace: Workspace, question: str, limit: int) -> list[Found]:
+def _by_words(workspace: Workspace, question: str, limit: int, only: Only) -> list[Found]:
     """The places that a search of the files as they are finds."""
-    spans = LiteralSearcher(workspace).search(question, limit)
+    spans = LiteralSearcher(workspace, admits=only.admits).search(question, limit)
     return [Found(span.path, span.start, span.end, span.score, span.why, span.text) for span in spans]
 
 

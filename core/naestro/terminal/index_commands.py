@@ -43,7 +43,10 @@ def index(
 def search(
     query: Annotated[str, typer.Argument(help="A question, words, or a name; `-` reads standard input.")],
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many, the best first.")] = 5,
-    path: Annotated[str | None, typer.Option(help="Only what lies in this file or folder.")] = None,
+    path: Annotated[
+        str | None, typer.Option(help="Only what lies in this file or folder, or matches: 'src/**/*.py'.")
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="Only what is written in it: python.")] = None,
     lines: Annotated[
         int, typer.Option(min=0, max=1000, help="Lines of each result; 0: none, only the places.")
     ] = 12,
@@ -55,7 +58,7 @@ def search(
     from naestro.terminal.looking import Shown
     from naestro.terminal.looking import search as look
 
-    finish(look(_asked(workspace, as_json, in_process), text_of(query), Shown(limit, lines, path)))
+    finish(look(_asked(workspace, as_json, in_process), text_of(query), Shown(limit, lines, path, language)))
 
 
 @app.command("map")

@@ -9,16 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from msgspec.structs import replace
 from rich.console import Console
 from rich.text import Text
 
-from naestro.client.api import Indexing, Match, Place, SearchReply
+from naestro.client.api import Indexing, Match, Only, Place, SearchReply, is_pattern
 from naestro.client.indexing import (
     NAME_CHARS_MAX,
     PATTERN_CHARS_MAX,
     QUERY_CHARS_MAX,
-    RESULTS_MAX,
     check_text,
 )
 from naestro.errors import IndexUnavailable, InputError, OutsideWorkspace
@@ -48,27 +46,24 @@ class Shown:
     lines: int
     """Of each result."""
     below: str | None = None
-    """A file or folder as the person typed it: only results in it."""
+    """A file, folder or pattern as the person typed it: only results in it."""
+    language: str | None = None
+    """Only results in it."""
 
 
 async def search(asked: Asked, query: str, shown: Shown) -> int:
     """Print the places that answer `query`."""
     check_text("question", query, QUERY_CHARS_MAX)
-    below = None if shown.below is None else _from_root(asked.folder, shown.below)
-    limit = RESULTS_MAX if below else shown.limit
+    only = Only(_within(asked.folder, shown.below or ""), shown.language or "").checked()
     async with open_indexing(is_remote=asked.is_remote) as index:
-        reply = await index.search(str(asked.folder), query, limit=limit)
-    is_cut = len(reply.results) == RESULTS_MAX
-    if below:
-        kept = [one for one in reply.results if f"{one.path}/".startswith(f"{below}/")]
-        reply = replace(reply, results=kept[: shown.limit])
+        reply = await index.search(str(asked.folder), query, limit=shown.limit, only=only)
     if asked.as_json:
         print_json(reply)
         return Exit.OK
     _print_found(reply, query, shown.lines)
     if not reply.results:
-        among = f" in {one_line(below)}" if below else ""
-        among += f" among the first {RESULTS_MAX} places" if below and is_cut else ""
+        among = f" in {one_line(only.path)}" if only.path else ""
+        among += f" in {only.language}" if only.language else ""
         print(f"Nothing was found for {one_line(query, 80)!r}{among}.")
     for note in found.notes(reply):
         say(f"note: {note}")
@@ -203,6 +198,16 @@ def _print_matches(matches: Sequence[Match]) -> None:
     for match in matches:
         line = Text.assemble((one_line(match.path), "cyan"), ":", (str(match.line), "green"), ":")
         console.print(line.append(printable(match.text.rstrip())))
+
+
+def _within(folder: Path, typed: str) -> str:
+    """A file, folder or pattern that a person typed, from the workspace's root."""
+    if not typed or (folder / typed).exists() or not is_pattern(typed):
+        return _from_root(folder, typed) if typed else ""
+    below = folder.relative_to(Workspace.find(folder).root).as_posix()
+    if below == "." or typed.startswith("/"):
+        return typed
+    return f"{below}/{typed}" if "/" in typed else f"{below}/**/{typed}"
 
 
 def _from_root(folder: Path, name: str) -> str:

@@ -1,0 +1,93 @@
+"""What a search is kept to: the table, what is in memory, buffers and the files as they are all leave out the same."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from naestro.errors import InputError
+from naestro.index.only import EVERYTHING, Only
+from naestro.index.workspace_index import WorkspaceIndex
+from tests.index.indexed import index_of, workspace_of
+
+FILES = {
+    "top.py": "def retry_top(): ...\n",
+    "src/a.py": "def retry_a(): ...\n",
+    "src/a.ts": "function retryTs() {}\n",
+    "src/deep/er/b.py": "def retry_b(): ...\n",
+    "src-old/c.py": "def retry_c(): ...\n",
+    "it's [1]/d.py": "def retry_d(): ...\n",
+    "notes.md": "# Retry\n\nHow a retry goes.\n",
+}
+PYTHON = {path for path in FILES if path.endswith(".py")}
+CASES = [
+    (EVERYTHING, set(FILES)),
+    (Only("src"), {"src/a.py", "src/a.ts", "src/deep/er/b.py"}),
+    (Only("./src/"), {"src/a.py", "src/a.ts", "src/deep/er/b.py"}),
+    (Only("."), set(FILES)),
+    (Only("src/a.py"), {"src/a.py"}),
+    (Only("*.py"), PYTHON),
+    (Only("/*.py"), {"top.py"}),
+    (Only("src/*.py"), {"src/a.py"}),
+    (Only("src/**/*.py"), {"src/a.py", "src/deep/er/b.py"}),
+    (Only("src/**"), {"src/a.py", "src/a.ts", "src/deep/er/b.py"}),
+    (Only("**/deep"), {"src/deep/er/b.py"}),
+    (Only("src*/[!ab].p?"), {"src-old/c.py"}),
+    (Only("src/[a-c].py"), {"src/a.py"}),
+    (Only("it's [1]"), {"it's [1]/d.py"}),
+    (Only("*.p(y|z)"), set()),
+    (Only("nowhere"), set()),
+    (Only(language="python"), PYTHON),
+    (Only(language="py"), PYTHON),
+    (Only(language="Markdown"), {"notes.md"}),
+    (Only("src", "typescript"), {"src/a.ts"}),
+]
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkspaceIndex]:
+    with index_of(workspace_of(tmp_path_factory.mktemp("only"), FILES), embedder="static") as opened:
+        yield opened
+
+
+def found(index: WorkspaceIndex, only: Only, **buffers: str) -> set[str]:
+    reply = index.search("retry", 50, only=only.checked(), buffers=buffers)
+    assert not reply.detail
+    return {one.path for one in reply.results}
+
+
+@pytest.mark.parametrize(("only", "paths"), CASES, ids=str)
+def test_only_what_is_asked_for_is_found(index: WorkspaceIndex, only: Only, paths: set[str]) -> None:
+    assert {path for path in FILES if only.checked().admits(path)} == paths
+    assert found(index, only) == paths  # from memory
+    index.compact()
+    assert found(index, only) == paths  # from the table
+
+
+def test_a_buffer_counts_where_its_file_would(index: WorkspaceIndex) -> None:
+    unsaved = {"src/new.py": "def retry_new(): ...\n", "top.py": "def retry_other(): ...\n"}
+    assert "src/new.py" in found(index, Only("src"), **unsaved)
+    assert found(index, Only("top.py"), **unsaved) == {"top.py"}
+    assert "src/new.py" not in found(index, Only("*.md"), **unsaved)
+
+
+def test_what_does_not_count_takes_no_place_among_the_best(tmp_path: Path) -> None:
+    many = {f"loud/{n}.py": f"def retry_{n}():\n    retry = retry_retry\n" for n in range(250)}
+    quiet = "# Once\n\nOf all that is said here a retry is the least.\n"
+    with index_of(workspace_of(tmp_path, {**many, "quiet.md": quiet})) as index:
+        index.compact()
+        assert found(index, Only("quiet.md")) == {"quiet.md"}
+        assert found(index, Only(language="markdown")) == {"quiet.md"}
+
+
+def test_the_files_as_they_are_are_kept_to_it_too(tmp_path: Path) -> None:
+    with index_of(workspace_of(tmp_path, FILES), is_run=False) as index:
+        reply = index.search("retry", 50, only=Only("src", "python"))
+        assert "by words alone" in reply.detail
+        assert {one.path for one in reply.results} == {"src/a.py", "src/deep/er/b.py"}
+
+
+@pytest.mark.parametrize("only", [Only("[z-a].py"), Only(language="klingon")])
+def test_what_cannot_be_meant_is_refused(only: Only) -> None:
+    with pytest.raises(InputError):
+        only.checked()
