@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from naestro.errors import InputError
+from naestro.index.arrivals import Arrivals, packed
 from naestro.index.only import EVERYTHING, Only
 from naestro.index.workspace_index import WorkspaceIndex
 from tests.index.indexed import index_of, workspace_of
+from tests.index.test_store import row
 
 FILES = {
     "top.py": "def retry_top(): ...\n",
@@ -56,7 +58,7 @@ def found(index: WorkspaceIndex, only: Only, **buffers: str) -> set[str]:
     return {one.path for one in reply.results}
 
 
-@pytest.mark.parametrize(("only", "paths"), CASES, ids=str)
+@pytest.mark.parametrize(("only", "paths"), CASES, ids=[f"{one.path} {one.language}" for one, _ in CASES])
 def test_only_what_is_asked_for_is_found(index: WorkspaceIndex, only: Only, paths: set[str]) -> None:
     assert {path for path in FILES if only.checked().admits(path)} == paths
     assert found(index, only) == paths  # from memory
@@ -91,3 +93,14 @@ def test_the_files_as_they_are_are_kept_to_it_too(tmp_path: Path) -> None:
 def test_what_cannot_be_meant_is_refused(only: Only) -> None:
     with pytest.raises(InputError):
         only.checked()
+
+
+def test_rows_that_another_process_wrote_are_kept_to_it_too(tmp_path: Path) -> None:
+    with index_of(workspace_of(tmp_path, FILES), embedder="static") as index:
+        rows = [row(path, prepared="retry") for path in ("src/a.py", "src/x.h", "top.py")]
+        arrivals = Arrivals()
+        arrivals.add(packed(rows, [1, 2, 3], 16))
+        assert [*arrivals.find(["retry"], None, 9, index.store.statistics)] == [1, 2, 3]
+        assert {*arrivals.find(["retry"], None, 9, index.store.statistics, Only("src"))} == {1, 2}
+        assert {*arrivals.find(["retry"], None, 9, index.store.statistics, Only("", "cpp"))} == {2}
+        assert {*arrivals.find(["retry"], None, 9, index.store.statistics)} == {1, 2, 3}
