@@ -62,7 +62,7 @@ def found(index: WorkspaceIndex, only: Only, **buffers: str) -> set[str]:
 def test_only_what_is_asked_for_is_found(index: WorkspaceIndex, only: Only, paths: set[str]) -> None:
     assert {path for path in FILES if only.checked().admits(path)} == paths
     assert found(index, only) == paths  # from memory
-    index.compact()
+    index.store.compact()
     assert found(index, only) == paths  # from the table
 
 
@@ -77,7 +77,7 @@ def test_what_does_not_count_takes_no_place_among_the_best(tmp_path: Path) -> No
     many = {f"loud/{n}.py": f"def retry_{n}():\n    retry = retry_retry\n" for n in range(250)}
     quiet = "# Once\n\nOf all that is said here a retry is the least.\n"
     with index_of(workspace_of(tmp_path, {**many, "quiet.md": quiet})) as index:
-        index.compact()
+        index.store.compact()
         assert found(index, Only("quiet.md")) == {"quiet.md"}
         assert found(index, Only(language="markdown")) == {"quiet.md"}
 
