@@ -72,6 +72,22 @@ async def test_equal_patches_end_early_and_a_yes_applies_the_change(
     assert [data.paths for data in applied] == [["calc.py"]]
 
 
+async def test_the_whole_file_in_a_block_without_a_path_is_a_change_where_one_file_was_shown(
+    tmp_path: Path, scripted_server: ScriptedServer
+) -> None:
+    lone = f"Here is the file:\n\n```python\n{MENDED}```\n"
+    part = "```python\ndef add(left, right):\n    return left + right\n```\n"
+    proposing(scripted_server, lone, part, PATCH)
+    async with desk_in(tmp_path, council(proposers=3), scripted_server.base_url) as desk:
+        run = await desk.start("orchestrate", TASK)
+        done = await desk.done(run, await desk.answering(run, "orchestrate", "yes"))
+        assert source(desk) == MENDED
+    assert "Early exit: all 2 usable proposals agree" in done.notices
+    assert (
+        "propose.2 is out: applies failed: the task asks for a change, and this proposes none" in done.notices
+    )
+
+
 async def test_an_applied_change_is_undone(tmp_path: Path, scripted_server: ScriptedServer) -> None:
     proposing(scripted_server, PATCH, PATCH)
     async with desk_in(tmp_path, council(), scripted_server.base_url) as desk:

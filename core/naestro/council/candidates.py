@@ -12,10 +12,12 @@ from functools import cache, partial
 from naestro.council.citations import Cited, Lines, check_citations
 from naestro.council.execute import FIRST_RUNG, Evidence, ExecutionReport, Rung, execute_candidate
 from naestro.council.ladder import CITATIONS, why_out
+from naestro.council.lone_block import as_whole_file, shown_whole
 from naestro.council.patches import has_patch
 from naestro.council.sitting import Sitting, side_by_side
 from naestro.council.verdict import MERGED, Candidate, Proposal, Wants
 from naestro.errors import NoProposal, WorkspaceError
+from naestro.index.spans import Span
 from naestro.policy.buffers import reading
 from naestro.policy.workspace import Workspace
 from naestro.runs.attempt import Attempt
@@ -32,6 +34,8 @@ class Exam:
     """The paths that the prompt showed."""
     rungs: Sequence[Rung] = FIRST_RUNG
     """What a change has to pass, in order."""
+    spans: Sequence[Span] = ()
+    """What the prompt showed, where a change is asked for."""
 
 
 async def examine(sitting: Sitting, proposals: Mapping[str, Proposal], exam: Exam) -> list[Candidate]:
@@ -70,9 +74,10 @@ async def _examine_one(sitting: Sitting, named: tuple[str, Proposal], exam: Exam
     async def work(attempt: Attempt) -> ExecutionReport:
         if exam.wants == "answer" or (exam.wants == "either" and not has_patch(proposal.text)):
             return await _answer_report(sitting.kit.files, proposal.text, exam.known)
-        if not has_patch(proposal.text):
+        shown = await reading(shown_whole, exam.spans, sitting.kit.files.read)
+        if not has_patch(proposal.text) and not (shown and as_whole_file(proposal.text, shown)):
             return _no_change()
-        return await execute_candidate(sitting.kit.files, proposal.text, exam.rungs)
+        return await execute_candidate(sitting.kit.files, proposal.text, exam.rungs, shown)
 
     reads = (author_step(name),)
     report = await sitting.run.step(

@@ -56,7 +56,7 @@ async def deliberate(
     sitting: Sitting, context: Context, wants: Wants, brief: Brief | None = None
 ) -> CouncilResult:
     """Propose, execute, criticise, merge, judge; the result, with nothing applied yet."""
-    exam = Exam(wants, context.paths, brief.rungs if brief else FIRST_RUNG)
+    exam = Exam(wants, context.paths, brief.rungs if brief else FIRST_RUNG, context.spans)
     stage = Stage(sitting, context, build_prefix(context.task, context.spans), exam, brief)
     proposals = await propose(sitting, stage.prefix, _ask(stage, "propose", wants))
     candidates = await examine(sitting, proposals, exam)

@@ -20,6 +20,7 @@ from naestro.council.patches import Patch, read_patch
 from naestro.errors import NaestroError, PatchError, WorkspaceError
 from naestro.policy.buffers import reading
 from naestro.policy.changes import Change, plan, unified_diff
+from naestro.policy.text import TextFile
 from naestro.policy.workspace import Workspace
 from naestro.types import Value
 
@@ -200,11 +201,17 @@ FIRST_RUNG: tuple[Rung, ...] = (Parses(), Lints())
 
 
 async def execute_candidate(
-    workspace: Workspace, patch_text: str, rungs: Sequence[Rung] = FIRST_RUNG
+    workspace: Workspace,
+    patch_text: str,
+    rungs: Sequence[Rung] = FIRST_RUNG,
+    shown: TextFile | None = None,
 ) -> ExecutionReport:
-    """What a proposed patch does: whether it applies, then each rung until one fails. Writes nothing."""
+    """What a proposed patch does: whether it applies, then each rung until one fails. Writes nothing.
+
+    `shown` is the one file that its author saw whole, if that is so.
+    """
     try:
-        patch, diff = await reading(_apply, workspace, patch_text)
+        patch, diff = await reading(_apply, workspace, patch_text, shown)
     except (PatchError, WorkspaceError) as error:
         return ExecutionReport(changes=[], diff="", evidence=[_refused(error)], is_out=True)
     evidence = [_applies(patch)]
@@ -216,8 +223,8 @@ async def execute_candidate(
     return ExecutionReport(patch.changes, diff, evidence, is_out, patch.notes)
 
 
-def _apply(workspace: Workspace, text: str) -> tuple[Patch, str]:
-    patch = read_patch(text, workspace.read)
+def _apply(workspace: Workspace, text: str, shown: TextFile | None) -> tuple[Patch, str]:
+    patch = read_patch(text, workspace.read, shown)
     plan(workspace, patch.changes)
     return patch, unified_diff(workspace, patch.changes)
 

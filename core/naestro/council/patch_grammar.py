@@ -61,9 +61,31 @@ def scan(text: str) -> list[Part]:
     return list(_Scanner(text.replace("\r\n", "\n").split("\n")).parts())
 
 
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Lines between fences that name no file."""
+
+    lines: list[str]
+    line: int
+    """Where the fence begins in the model's text, from 1."""
+
+
+def lone_fence(text: str) -> Fence | None:
+    """The one block of code in `text`, where it has no other and names no file for it; None where it was cut off."""
+    scanner = _Scanner(text.replace("\r\n", "\n").split("\n"))
+    try:
+        parts = list(scanner.parts())
+    except PatchMalformed:
+        return None
+    is_lone = not parts and len(scanner.unnamed) == 1
+    return scanner.unnamed[0] if is_lone else None
+
+
 @dataclass(slots=True)
 class _Scanner:
     lines: Sequence[str]
+    unnamed: list[Fence | None] = field(default_factory=list["Fence | None"])
+    """The fences that name no file; None for one that is not closed."""
     _at: int = 0
     _wrapper: str = ""
     """The fence that is open around blocks, or nothing."""
@@ -146,6 +168,7 @@ class _Scanner:
         path = named or self._file_above(start)
         inside = None if path or end is None else _path_in_comment(self.lines[start + 1])
         if end is None and path is None:
+            self.unnamed.append(None)
             self._at += 1
             return None
         if end is None:
@@ -153,7 +176,10 @@ class _Scanner:
         self._at = end + 1
         if inside:
             return WholeFile(inside, list(self.lines[start + 2 : end]), start + 1)
-        return WholeFile(path, list(self.lines[start + 1 : end]), start + 1) if path else None
+        if path:
+            return WholeFile(path, list(self.lines[start + 1 : end]), start + 1)
+        self.unnamed.append(Fence(list(self.lines[start + 1 : end]), start + 1))
+        return None
 
     def _wraps_block(self, start: int) -> bool:
         """Whether a block begins inside the fence: on its first line, or below a path."""

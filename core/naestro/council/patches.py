@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from naestro.council.lone_block import as_whole_file
 from naestro.council.patch_grammar import HINT, Block, Part, WholeFile, looks_like_path, scan
 from naestro.council.patch_match import find
 from naestro.errors import MissingFile, PatchConflict, PatchEmpty, PatchMalformed
@@ -53,17 +54,22 @@ def parse_patch(text: str, read: Callable[[str], TextFile]) -> list[Change]:
     return read_patch(text, read).changes
 
 
-def read_patch(text: str, read: Callable[[str], TextFile]) -> Patch:
+def read_patch(text: str, read: Callable[[str], TextFile], shown: TextFile | None = None) -> Patch:
     """The patch in `text`; files are read by `read`, which refuses what may not be read.
+
+    `shown` is the one file that the model saw whole: a lone code block that can only be meant for it is taken so.
 
     Raises PatchMalformed for what is no patch by the grammar, PatchConflict where a search is not found exactly once,
     PatchEmpty when nothing would change, and what `read` raises.
     """
     _refuse_unwritable(text)
     parts = scan(text)
+    drafts = _Drafts(read)
+    if not parts and shown and (whole := as_whole_file(text, shown)):
+        drafts.notes.append(f"{shown.path}: a code block without a path was taken for the whole file.")
+        parts = [whole]
     if not parts:
         raise PatchMalformed("The text holds no patch.", hint=HINT)
-    drafts = _Drafts(read)
     for part in parts:
         drafts.take(part)
     changes = [draft.change() for draft in drafts.by_path.values() if draft.is_changed]
