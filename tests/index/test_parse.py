@@ -312,6 +312,14 @@ def test_yaml_deeper_than_its_grammar_can_hold_is_cut_by_paragraphs(data: bytes)
     check_covering(file, data)
 
 
+@pytest.mark.parametrize("name", ["{}", "'{}'", '"{}"', "~{}"])
+def test_perl_with_an_endless_name_of_a_here_document_is_cut_by_paragraphs(name: str) -> None:
+    data = f"print <<{name.format('A' * 5000)};\nx\n{'A' * 5000}\n".encode()
+    file = parse_file("a.pl", data)
+    assert file.has_errors
+    check_covering(file, data)
+
+
 def test_nodes_deeper_than_a_query_can_count_are_cut_by_paragraphs() -> None:
     data = b"``\n" * 70_000  # each calls what stands before it
     began = time.monotonic()

@@ -1,7 +1,8 @@
 """The indexes of a process follow their workspaces by themselves, and let everybody ask meanwhile."""
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import anyio
@@ -227,3 +228,18 @@ async def test_what_cannot_be_watched_is_said(workspace: Workspace) -> None:
             lambda: indexes.status(workspace.root), lambda status: "Changes are looked for" in status.detail
         )
         assert not status.is_watching
+
+
+async def test_a_defect_in_one_run_is_told_and_ends_nothing_else(workspace: Workspace) -> None:
+    root = workspace.root
+    async with opened() as indexes:
+        assert (await indexes.update(root)).phase == "done"
+        manifest = next((root.parent / "cache" / "index").glob("*/manifest.sqlite"))
+        with closing(sqlite3.connect(manifest)) as connection, connection:
+            # What no run has written and SQLite takes all the same: a path that is no text.
+            connection.execute("UPDATE files SET path = x'ff' WHERE path = 'a.py'")
+        last = await indexes.update(root)
+        assert (last.phase, "A defect in Naestro" in last.detail) == ("failed", True)
+        assert "A defect in Naestro" in (await indexes.status(root)).detail
+        assert (await indexes.update(root, is_anew=True)).phase == "done"
+        assert [place.path for place in await indexes.symbol(root, "alpha")] == ["a.py"]

@@ -31,8 +31,12 @@ _WILD_BYTES_MIN = 8 * 1024
 """Files below are queried in a fifth of a second even if they are nothing but such tokens."""
 _DEPTH_MAX = 10_000
 """Nodes within one another (`a.b.c`, on and on): tree-sitter counts to 65,535, and a query of more never ends."""
-_CRASHING = {"yaml": re.compile(rb"^[ \t?:-]{240}", re.MULTILINE)}
-"""What crashes a grammar: YAML's has room for 253 levels, each of them at least one column deeper than the last."""
+_CRASHING = {
+    "perl": re.compile(rb"<<~?\s*(?:\w{250}|\"[^\"\n]{250}|'[^'\n]{250})"),
+    "yaml": re.compile(rb"^[ \t?:-]{240}", re.MULTILINE),
+}
+"""What crashes a grammar: Perl's by the name of a here-document, which it keeps in a buffer of fixed size; YAML's has
+room for 253 levels, each of them at least one column deeper than the last."""
 RETRY_S = 30.0
 """Seconds until a grammar that could not be loaded is tried again: unpacking one takes a tenth of a second."""
 MATCHES_MAX = 65_536

@@ -33,6 +33,7 @@ RETRY_S: Final = 30.0
 """After a run that failed (a full disk), or while another process writes, until the next one."""
 QUIET_S: Final = 20.0
 """Without any change; then the table is compacted, if it needs that."""
+FOLLOWING_FAILED: Final = "Following the changes of this workspace failed; the log says where. It is tried again."
 FINAL: Final = frozenset({"done", "failed", "waiting"})
 """Phases after which a run has ended."""
 
@@ -105,7 +106,13 @@ class OpenIndex:
     async def keep(self) -> None:
         """Keep the index fresh until `end`: a run, then one for each change."""
         with self._keeping:
-            await self._keep()
+            while True:
+                try:
+                    await self._keep()
+                except Exception:  # what one workspace makes of a watch ends no other one, and no daemon
+                    _log.exception("following %s failed", self.index.workspace.root)
+                    self.index.watch_trouble = FOLLOWING_FAILED
+                await anyio.sleep(UNWATCHED_S)
 
     async def _keep(self) -> None:
         last = await self.update()

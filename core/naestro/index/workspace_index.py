@@ -21,7 +21,7 @@ from naestro.errors import IndexDamaged, IndexFault, IndexUnavailable, NaestroEr
 from naestro.index import lookup
 from naestro.index.difference import Difference, Stopped, of_files, of_workspace
 from naestro.index.embedding import Embedding
-from naestro.index.faults import is_damage, said
+from naestro.index.faults import is_damage, is_expected, said
 from naestro.index.found import (
     UNSAID,
     Found,
@@ -152,10 +152,8 @@ class WorkspaceIndex:
                 self._run(meter, None, stop)
         except Stopped:
             return meter.now("failed", STOPPED)
-        except (NaestroError, sqlite3.Error, OSError) as error:
-            self.trouble = said(error)
-            _log.warning("indexing %s failed: %s", self.workspace.root, self.trouble)
-            return meter.now("failed", self.trouble)
+        except Exception as error:  # noqa: BLE001  A run's root: what fails in it ends no other run, and no daemon.
+            return meter.now("failed", self._failed(error))
         finally:
             self._unseen = set()
             if not self.large_runs.is_lasting:
@@ -282,8 +280,8 @@ class WorkspaceIndex:
             with self._running:
                 give_vectors(self.manifest, lambda: self.store, self._embedding, stop, FILES_AT_ONCE)
             return bool(self.manifest.waiting(1))
-        except (NaestroError, sqlite3.Error, OSError) as error:
-            self.trouble = said(error)
+        except Exception as error:  # noqa: BLE001  A run's root.
+            self._failed(error)
             return False
 
     def rest(self, stop: threading.Event) -> None:
@@ -296,10 +294,17 @@ class WorkspaceIndex:
                 self.large_runs.compact(stop)
         except Stopped:
             return
-        except (NaestroError, sqlite3.Error, OSError) as error:
-            self.trouble = said(error)
+        except Exception as error:  # noqa: BLE001  A run's root.
+            self._failed(error)
         finally:
             self.large_runs.end()
+
+    def _failed(self, error: Exception) -> str:
+        """Keep why a run failed for the status and the log, and say it."""
+        self.trouble = said(error)
+        trace = None if is_expected(error) else error
+        _log.warning("indexing %s failed: %s", self.workspace.root, self.trouble, exc_info=trace)
+        return self.trouble
 
     def close(self) -> None:
         """Let go of the files and of the lock; a run that is going on ends first."""
