@@ -14,8 +14,9 @@ from naestro.index.difference import Difference, Stopped, of_workspace
 from naestro.index.found import IndexProgress
 from naestro.index.frames import Setup
 from naestro.index.holdings import NOT_YET, OTHER_WRITES
-from naestro.index.indexing import FILES_HERE_MAX
+from naestro.index.indexing import FILES_HERE_MAX, Run, Site
 from naestro.index.manifest import FileRecord
+from naestro.index.meter import Meter
 from naestro.index.reading import MINIFIED_SIZE_MIN, read, reason_against
 from naestro.index.taking import SETTLED_S, Taker, Task, is_settled
 from naestro.index.walk import Stamp, walk
@@ -28,7 +29,7 @@ from naestro.index.workers import (
     batches,
     worker_count,
 )
-from naestro.index.workspace_index import FIRST_RUN, STOPPED, WorkspaceIndex
+from naestro.index.workspace_index import FIRST_RUN, STOPPED, WorkspaceIndex, silent
 from naestro.policy.workspace import FILE_SIZE_MAX, Workspace
 from tests.index.indexed import index_of, workspace_of, write
 from tests.support.unprivileged import unprivileged
@@ -464,3 +465,29 @@ def test_files_whose_grammar_still_cannot_be_loaded_are_let_be(workspace: Worksp
     for seen in walk(workspace):
         found.compare(seen, FileRecord(seen.path, seen.stamp, True, b"h", "none", 1, lacks="no such"))
     assert (found.seen, found.is_nothing) == (2, True)
+
+
+def test_a_worker_loads_no_settings() -> None:
+    program = "import sys, naestro.index.worker; print({'pydantic', 'naestro.config', 'lancedb'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "set()\n"
+
+
+def test_files_that_were_taken_apart_before_need_no_worker(workspace: Workspace, tmp_path: Path) -> None:
+    many = {f"{n}.py": f"def gamma{n}(): ...\n" for n in range(2 * FILES_HERE_MAX)}
+    write(workspace, many)
+    with index_of(workspace) as index:
+        embedding, started = index._embedding, tmp_path / "started"
+        shelf = Shelf(embedding.setup(workspace.root), program=("touch", str(started)))
+        site = Site(workspace, index.manifest, lambda: index.store, embedding, shelf)
+        write(workspace, {"a.py": "def delta():\n    return 2\n"})
+        Run(site, Difference(tasks_of(workspace)), Meter(silent), threading.Event())()
+        assert not started.exists()
+        assert [place.path for place in index.symbol("gamma1")] == ["1.py"]
+        assert [place.path for place in index.symbol("delta")] == ["a.py"]
+        write(workspace, {path: f"{text}x = 1\n" for path, text in many.items()})
+        Run(site, Difference(tasks_of(workspace)), Meter(silent), threading.Event())()
+        assert started.exists()
+        assert index.refresh().files == 0

@@ -26,10 +26,13 @@ PRAGMA page_size = 16384;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = OFF;
 PRAGMA cache_size = -4096;
+PRAGMA wal_autocheckpoint = 64;
+PRAGMA journal_size_limit = 1048576;
 CREATE TABLE IF NOT EXISTS held (key BLOB NOT NULL, value BLOB NOT NULL, used INTEGER NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS by_key ON held (key);
 """
-"""Large pages and rows in the order of their coming: 6 µs a vector written, 4 read, where keyed rows take 21 and 6."""
+"""The log is folded in at 1 MB, since workers that write it are ended, not closed. Large pages and rows in the order of
+their coming: 6 µs a vector written, 4 read, where keyed rows take 21 and 6."""
 _TO_DROP: Final = "DELETE FROM held WHERE rowid IN (SELECT rowid FROM held ORDER BY used, rowid LIMIT ?)"
 
 

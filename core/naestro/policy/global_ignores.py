@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from naestro.config import environment_for_git
 from naestro.policy.git_folder import beginning_of, common_folder
 
 GIT_S = 5.0
@@ -64,6 +63,10 @@ class GlobalIgnores:
 
         The file itself need not be there.
         """
+        from naestro.config import (
+            environment_for_git,
+        )  # not above: workers of the index do without the settings
+
         asking = _Asking(environment_for_git(), self._git_s)
         for_all = self._remembered(_NOWHERE, asking, lambda: asking.ask(_NOWHERE, _NOWHERE))
         return self._remembered(top, asking, lambda: asking.of(top, git, for_all)).place
