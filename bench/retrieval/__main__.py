@@ -18,7 +18,9 @@ def main() -> int:
     parser.add_argument("--half", choices=("choose", "report"), default="report")
     parser.add_argument("--limit", type=int, help="cases of each source and set, at most")
     parser.add_argument("--kept", type=Path)
-    parser.add_argument("--no-ablations", action="store_true")
+    parser.add_argument("--ablated", type=int, default=20, help="cases of each that parts are left out for")
+    parser.add_argument("--no-sentences", action="store_true", help="without MiniLM, which takes long")
+    parser.add_argument("--fresh", choices=("only", "not"), help="only sources that were added last, or none")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--kinds", default=KINDS, help="the sets, with spaces")
     parser.add_argument("--only", default="", help="names of sources, with commas")
@@ -27,6 +29,7 @@ def main() -> int:
     done = {one.source for one in found}
     only = set(filter(None, chosen.only.split(",")))
     left = [one for one in of_half(chosen.half) if one.name not in done and (not only or one.name in only)]
+    left = [one for one in left if not chosen.fresh or one.is_fresh == (chosen.fresh == "only")]
     if not histories():
         print("The commits are not run: NAESTRO_BENCH_HISTORIES names no folder with clones.")
     for source in left:
@@ -34,9 +37,10 @@ def main() -> int:
             run(
                 [source],
                 limit=chosen.limit,
-                with_ablations=not chosen.no_ablations,
+                ablated=chosen.ablated,
                 kinds=chosen.kinds,
                 with_peers=not chosen.no_peers,
+                with_sentences=not chosen.no_sentences,
             )
         )
         found += fresh

@@ -29,7 +29,7 @@ from naestro.index.workspace_index import WorkspaceIndex
 from naestro.policy.workspace import Workspace
 
 PEER_S = 900
-SENTENCE_CHUNKS_MAX = 1_000
+SENTENCE_CHUNKS_MAX = 1_500
 """MiniLM reads some sixty chunks a second."""
 OFF = {
     "repeated": 1.0,
@@ -47,8 +47,8 @@ Answers = list[list[Place]]
 """The places for each question."""
 
 
-def ours(tree: Path, questions: Sequence[str], *, with_ablations: bool) -> dict[str, Answers]:
-    """The shipped search and its parts."""
+def ours(tree: Path, questions: Sequence[str], *, ablated: int) -> dict[str, Answers]:
+    """The shipped search and its parts; ingredients are left out for the first `ablated` questions alone."""
     with (
         tempfile.TemporaryDirectory(prefix="naestro-bench-") as kept,
         WorkspaceIndex(Workspace(tree), Settings(), Path(kept)) as index,
@@ -57,10 +57,10 @@ def ours(tree: Path, questions: Sequence[str], *, with_ablations: bool) -> dict[
         if last.phase != "done":
             raise RuntimeError(f"{tree.name} cannot be indexed: {last.detail}")
         answers: dict[str, Answers] = {"shipped": []}
-        for question in questions:
+        for at, question in enumerate(questions):
             found = index.search(question, RESULTS).results
             answers["shipped"].append([(one.path, one.start, one.end) for one in found])
-            for name, places in _parts(index, question, with_ablations=with_ablations).items():
+            for name, places in _parts(index, question, with_ablations=at < ablated).items():
                 answers.setdefault(name, []).append(places)
         return answers
 

@@ -11,20 +11,23 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bench.retrieval.cases import Commit, Target, write_commits
 from bench.retrieval.definitions import LANGUAGES, definitions, innermost
-from bench.retrieval.history import History
+from bench.retrieval.history import History, asked_by
 from bench.retrieval.sources import SOURCES, Source
 from naestro.index.places import place_of
 from naestro.index.prepare import query_terms
 
-TAKEN_MAX = 50
+TAKEN_MAX = 100
 """Commits of one history."""
-LOOKED_AT_MAX = 600
+LOOKED_AT_MAX = 1_200
 """Commits after the version: the further away, the less its tree is what was changed."""
+TOLD_AT_ONCE = 100
+"""Commits that git is asked for in one call."""
 FILES_MAX = 5
 SPANS_MAX = 8
 """Definitions that one commit may have changed; more is a sweep."""
@@ -59,9 +62,9 @@ def mine(source: Source, history: History) -> list[Commit]:
     listed = history.git("rev-list", "--no-merges", "--reverse", f"--since={day}", "HEAD").decode().split()
     near = listed[:LOOKED_AT_MAX]
     random.Random(SEED).shuffle(near)
-    taken: list[Commit] = []
-    for commit in near:
-        case = _case(source, history, commit)
+    root, taken = source.path(), list[Commit]()
+    for said in _told(history, near):
+        case = _case(source.name, root, history, said)
         if case:
             taken.append(case)
         if len(taken) == TAKEN_MAX:
@@ -69,25 +72,46 @@ def mine(source: Source, history: History) -> list[Commit]:
     return sorted(taken, key=lambda one: one.commit)
 
 
-def _case(source: Source, history: History, commit: str) -> Commit | None:
-    subject = history.git("log", "-1", "--format=%s", commit).decode(errors="replace")
-    if HOUSEKEEPING.search(subject) or len(query_terms(history.question(commit))) < TELLING_MIN:
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What git tells of one commit."""
+
+    commit: str
+    message: str
+    changes: list[tuple[str, str]]
+    """Status and path of each changed file."""
+
+
+def _told(history: History, commits: Sequence[str]) -> Iterator[_Told]:
+    """Messages and changed files of `commits`, in their order; some at a time, since git takes long to start."""
+    for at in range(0, len(commits), TOLD_AT_ONCE):
+        some = commits[at : at + TOLD_AT_ONCE]
+        text = history.git(
+            "log", "--no-walk=unsorted", "--name-status", "--no-renames", "--format=%x01%H%n%B%x02", *some
+        )
+        for one in text.decode(errors="replace").split("\x01")[1:]:
+            head, _, names = one.partition("\x02")
+            commit, _, message = head.partition("\n")
+            pairs = (line.partition("\t")[::2] for line in names.splitlines() if line)
+            yield _Told(commit, message, [*pairs])
+
+
+def _case(name: str, root: Path, history: History, said: _Told) -> Commit | None:
+    subject = said.message.strip().partition("\n")[0]
+    if HOUSEKEEPING.search(subject) or len(query_terms(asked_by(said.message))) < TELLING_MIN:
         return None
-    root = source.path()
-    changed = list(_changed(history, commit))
+    changed = list(_changed(said.changes))
     if not 1 <= len(changed) <= FILES_MAX or any(not (root / path).is_file() for path in changed):
         return None
-    targets = [Target(path, tuple(_spans(root, history, commit, path))) for path in sorted(changed)]
+    targets = [Target(path, tuple(_spans(root, history, said.commit, path))) for path in sorted(changed)]
     if sum(len(target.spans) for target in targets) > SPANS_MAX:
         return None
-    return Commit(source.name, commit, tuple(targets))
+    return Commit(name, said.commit, tuple(targets))
 
 
-def _changed(history: History, commit: str) -> Iterator[str]:
+def _changed(changes: Iterable[tuple[str, str]]) -> Iterator[str]:
     """The source files that a commit changed; tests, documents and the like are not what is asked for."""
-    lines = history.git("diff-tree", "--no-commit-id", "-r", "--name-status", "--no-renames", commit).decode()
-    for line in lines.splitlines():
-        status, _, path = line.partition("\t")
+    for status, path in changes:
         if PurePosixPath(path).suffix in LANGUAGES and place_of(path) == "":
             yield path if status == "M" else f"{path} is new"
 

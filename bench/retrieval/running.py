@@ -24,7 +24,7 @@ KINDS = "commits docstrings names"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One contender's scores on one source, by case."""
+    """One contender's scores on one source, by case; fewer than there are cases where only the first were asked."""
 
     kind: str
     """`commits`, `docstrings` or `names`."""
@@ -43,18 +43,24 @@ def run(
     sources: Sequence[Source],
     *,
     limit: int | None = None,
-    with_ablations: bool = True,
+    ablated: int = 0,
     with_peers: bool = True,
+    with_sentences: bool = False,
     kinds: str = KINDS,
 ) -> Iterator[Asked]:
-    """Every contender on every set of `sources`; `limit` cases of each at most."""
+    """Every contender on every set of `sources`; `limit` cases of each at most, `ablated` of them without parts too."""
     for source in sources:
         for kind, tree, found in _sets(source, kinds):
             chosen = random.Random(SEED).sample(found, min(limit or len(found), len(found)))
             began = time.monotonic()
-            yield from _asked(
-                kind, source, tree, chosen, with_ablations=with_ablations, with_peers=with_peers
-            )
+            answers = contenders.ours(tree, [case.question for case in chosen], ablated=ablated)
+            if with_peers:
+                answers |= contenders.peers(tree, [case.question for case in chosen])
+            if with_sentences:
+                answers |= contenders.sentences(tree, [case.question for case in chosen])
+            for name, places in answers.items():
+                judged = [scores(one, case.targets) for one, case in zip(places, chosen, strict=False)]
+                yield Asked(kind, source.name, name, judged)
             took_s = time.monotonic() - began
             print(
                 f"{kind} of {source.name}: {len(chosen)} cases, {took_s:.0f} s", file=sys.stderr, flush=True
@@ -85,17 +91,3 @@ def _of_history(source: Source) -> list[Case]:
         return []
     own = [commit for commit in read_commits() if commit.source == source.name]
     return [Case(source.name, history.question(one.commit), one.targets) for one in own]
-
-
-def _asked(
-    kind: str, source: Source, tree: Path, chosen: Sequence[Case], *, with_ablations: bool, with_peers: bool
-) -> Iterator[Asked]:
-    questions = [case.question for case in chosen]
-    answers = contenders.ours(tree, questions, with_ablations=with_ablations)
-    if with_peers:
-        answers |= contenders.peers(tree, questions)
-    if with_peers and with_ablations:
-        answers |= contenders.sentences(tree, questions)
-    for name, places in answers.items():
-        found = [scores(one, case.targets) for one, case in zip(places, chosen, strict=True)]
-        yield Asked(kind, source.name, name, found)

@@ -27,7 +27,7 @@ def rows() -> list[Row]:
         if time.monotonic() - began > SECONDS:
             print(f"{source.name} is left out: {SECONDS} s have passed", file=sys.stderr)
             continue
-        found += run([source], limit=CASES, with_ablations=False, kinds="commits docstrings")
+        found += run([source], limit=CASES, kinds="commits docstrings")
     if not histories():
         print(
             f"retrieval: the commits were not run: {HISTORIES} names no folder with clones", file=sys.stderr

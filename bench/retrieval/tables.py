@@ -13,11 +13,15 @@ SHIPPED = "shipped"
 def joined(found: Sequence[Asked], kind: str, contender: str, beside: str = "") -> np.ndarray:
     """The scores of one contender on one set, `(cases, metrics)`, in the order of the sources.
 
-    `beside` names another one: only the sources count then on which both answered.
+    `beside` names another one: only the cases count then that both were asked.
     """
     own = {one.source: one.scores for one in found if (one.kind, one.contender) == (kind, contender)}
-    other = {one.source for one in found if (one.kind, one.contender) == (kind, beside or contender)}
-    rows = [row for source in sorted(own.keys() & other) for row in own[source]]
+    other = {
+        one.source: len(one.scores)
+        for one in found
+        if (one.kind, one.contender) == (kind, beside or contender)
+    }
+    rows = [row for source in sorted(own.keys() & other) for row in own[source][: other[source]]]
     return np.array(rows, np.float64).reshape(-1, len(NAMES))
 
 

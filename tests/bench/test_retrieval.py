@@ -130,3 +130,21 @@ def test_a_peer_is_compared_where_it_answered() -> None:
     assert len(joined(found, "commits", "shipped")) == 3
     assert len(joined(found, "commits", "shipped", "semble")) == 2
     assert "| semble (2 cases) | 0.750 (+0.250" in table(found)
+
+
+def test_a_part_that_was_left_out_for_the_first_cases_is_compared_on_those() -> None:
+    good, bad = (1.0,) * 6, (0.5,) * 6
+    found = [
+        Asked("commits", "a", "shipped", [bad, good]),
+        Asked("commits", "b", "shipped", [good, good]),
+        Asked("commits", "a", "without path", [bad]),
+        Asked("commits", "b", "without path", [bad]),
+    ]
+    assert joined(found, "commits", "shipped", "without path")[:, 0].tolist() == [0.5, 1.0]
+    assert "| without path (2 cases) | 0.500 (+0.250" in table(found)
+
+
+def test_a_repository_belongs_to_one_half_and_its_commits_to_it() -> None:
+    names = [source.name for source in SOURCES]
+    assert len(set(names)) == len(names)
+    assert {commit.source for commit in read_commits()} <= {one.name for one in SOURCES if one.repository}

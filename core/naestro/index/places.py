@@ -30,8 +30,14 @@ _TEST_FILE = re.compile(
     r"^(?:tests?|conftest|test[_-].*|.*[_.-](?:tests?|spec)|.*[a-z0-9](?:Tests?|TestCase|Spec|Suite|IT))\.\w+$"
 )
 _FOREIGN_FILE = re.compile(
-    r"^.*(?:[._](?:min|generated|pb|pb2|pb2_grpc|bundle)\.\w+|-lock\.\w+|\.lock|\.d\.ts)$"
+    r"^.*(?:[._](?:min|generated|pb|pb2|pb2_grpc|bundle)\.\w+|-lock\.\w+|\.lock|\.d\.[cm]?ts)$"
 )
+_DOCUMENT_FILE = re.compile(
+    r"^(?:READ_?ME|CHANGE(?:S|LOG)|HISTORY|NEWS|AUTHORS|CONTRIBUTORS|CONTRIBUTING|LICEN[CS]E|COPYING|NOTICE|"
+    r"TODO|PKG-INFO|METADATA)(?:[-_][\w-]+)?$",
+    re.IGNORECASE,
+)
+"""Prose that goes without an ending."""
 _DOCUMENT_ENDINGS = (".md", ".mdx", ".rst", ".txt", ".adoc", ".po", ".tex", ".org")
 _DATA_ENDINGS = (
     *(".json", ".jsonl", ".svg", ".csv", ".tsv", ".xml", ".toml", ".cfg", ".ini", ".yml", ".yaml", ".html"),
@@ -50,6 +56,6 @@ def place_of(path: str) -> Place:
         return "tests"
     if "examples" in found:
         return "examples"
-    if "documents" in found or name.endswith(_DOCUMENT_ENDINGS):
+    if "documents" in found or name.endswith(_DOCUMENT_ENDINGS) or _DOCUMENT_FILE.match(name):
         return "documents"
     return "data" if name.endswith(_DATA_ENDINGS) else ""
