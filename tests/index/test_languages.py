@@ -143,15 +143,15 @@ def test_a_grammar_that_cannot_be_unpacked_is_none_and_said(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("SEMBLE_GRAMMARS_CACHE_DIR", str(tmp_path / "file"))
-    assert grammar("typst") is None
-    file = parse_file("a.typ", "= A\n")
-    assert (file.chunks[0].text, file.lacks) == ("= A", "typst")
-    assert "No grammar for typst" in caplog.text
+    assert grammar("kdl") is None
+    file = parse_file("a.kdl", "a {}\n")
+    assert (file.chunks[0].text, file.lacks) == ("a {}", "kdl")
+    assert "No grammar for kdl" in caplog.text
     monkeypatch.delenv("SEMBLE_GRAMMARS_CACHE_DIR")
-    assert grammar("typst") is None  # it is not tried at every file
-    _lacking["typst"] = 0.0
-    assert grammar("typst")
-    assert not parse_file("a.typ", "= A\n").lacks
+    assert grammar("kdl") is None  # it is not tried at every file
+    _lacking["kdl"] = 0.0
+    assert grammar("kdl")
+    assert not parse_file("a.kdl", "a {}\n").lacks
 
 
 def _unpack_and_parse(folder: Path) -> str:

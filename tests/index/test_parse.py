@@ -320,6 +320,13 @@ def test_perl_with_an_endless_name_of_a_here_document_is_cut_by_paragraphs(name:
     check_covering(file, data)
 
 
+def test_typst_is_cut_by_its_sections_whatever_crashes_its_grammar() -> None:
+    text = f"= One\n{'_*' * 100}\n== Two\n{'#[' * 1000}\n"
+    file = parse_file("a.typ", text)
+    assert [one.qualified for one in file.definitions] == ["One", "One > Two"]
+    check_covering(file, text.encode())
+
+
 def test_nodes_deeper_than_a_query_can_count_are_cut_by_paragraphs() -> None:
     data = b"``\n" * 70_000  # each calls what stands before it
     began = time.monotonic()

@@ -33,7 +33,9 @@ RETRY_S: Final = 30.0
 """After a run that failed (a full disk), or while another process writes, until the next one."""
 QUIET_S: Final = 20.0
 """Without any change; then the table is compacted, if it needs that."""
-FOLLOWING_FAILED: Final = "Following the changes of this workspace failed; the log says where. It is tried again."
+FOLLOWING_FAILED: Final = (
+    "Following the changes of this workspace failed; the log says where. It is tried again."
+)
 FINAL: Final = frozenset({"done", "failed", "waiting"})
 """Phases after which a run has ended."""
 
@@ -109,7 +111,7 @@ class OpenIndex:
             while True:
                 try:
                     await self._keep()
-                except Exception:  # what one workspace makes of a watch ends no other one, and no daemon
+                except Exception:  # noqa: BLE001  What one workspace makes of a watch ends no other one.
                     _log.exception("following %s failed", self.index.workspace.root)
                     self.index.watch_trouble = FOLLOWING_FAILED
                 await anyio.sleep(UNWATCHED_S)

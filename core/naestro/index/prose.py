@@ -17,7 +17,7 @@ _ORG = re.compile(r"(\*{1,8}) +(\S.*?)$")
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 _UNDERLINE = re.compile(r"([=\-~^\"'`#*+.:_<>])\1{2,}\s*$")
 _SETEXT = re.compile(r"(?:=+|-{3,})\s*$")
-_PATTERNS = {"markdown": _MARKDOWN, "asciidoc": _ASCIIDOC, "org": _ORG}
+_PATTERNS = {"markdown": _MARKDOWN, "asciidoc": _ASCIIDOC, "org": _ORG, "typst": _ASCIIDOC}
 
 
 @dataclass(frozen=True, slots=True)
