@@ -356,6 +356,10 @@ class TestTwoProcesses:
             reply = reader.search("alpha")
             assert [found.path for found in reply.results] == ["a.py", "b.py"]
             assert NOT_YET in reply.detail
+            for ask in (writer.symbol, writer.references, lambda name: writer.map(100, name)):
+                with pytest.raises(IndexUnavailable, match=NOT_YET):
+                    ask("alpha")
+            assert [place.name for place in writer.outline("a.py")] == ["alpha"]
             assert writer.refresh().phase == "done"
             assert paths(reader, "alpha")[0] == "a.py"
 

@@ -9,9 +9,10 @@ import anyio
 import pytest
 
 from naestro.config import IndexSettings, Settings
-from naestro.errors import ConfigError
+from naestro.errors import ConfigError, IndexUnavailable
 from naestro.index.found import IndexProgress
 from naestro.index.holdings import NOT_YET
+from naestro.index.only import Only
 from naestro.index.scheduling import NO_PROJECT, Indexes
 from naestro.index.watch import FOLDERS_MAX
 from naestro.policy.workspace import Workspace
@@ -60,6 +61,21 @@ async def until(ask, is_so):
         while not is_so(answer := await ask()):
             await anyio.lowlevel.checkpoint()
     return answer
+
+
+async def test_where_no_index_can_be_made_the_files_as_they_are_answer(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "index").write_text("no folder")
+    monkeypatch.setenv("NAESTRO_CACHE", str(tmp_path / "kept"))
+    async with opened() as indexes:
+        reply = await indexes.search(workspace.root, "alpha", only=Only("b.py"))
+        assert [one.path for one in reply.results] == ["b.py"]
+        assert reply.detail.endswith("Searched the files as they are, by words alone.")
+        assert [one.path for one in await indexes.grep(workspace.root, "alpha")] == ["a.py", "b.py"]
+        with pytest.raises(IndexUnavailable):
+            await indexes.symbol(workspace.root, "alpha")
 
 
 async def test_an_edit_a_new_folder_and_an_ignore_file_are_followed(workspace: Workspace) -> None:

@@ -24,12 +24,13 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from naestro.config import Settings
-from naestro.errors import NaestroError
+from naestro.errors import IndexUnavailable, NaestroError
 from naestro.index.found import IndexProgress, IndexStatus, MapReply, Match, Place, SearchReply
+from naestro.index.grep import grep
 from naestro.index.only import EVERYTHING, Only
 from naestro.index.open_index import OpenIndex
 from naestro.index.watch import FOLDERS_MAX
-from naestro.index.workspace_index import WorkspaceIndex
+from naestro.index.workspace_index import WorkspaceIndex, search_files
 from naestro.policy.workspace import SETTINGS_NAME, Workspace
 
 _log = logging.getLogger(__name__)
@@ -87,8 +88,13 @@ class Indexes:
         buffers: Mapping[str, str | None] = {},
         only: Only = EVERYTHING,
     ) -> SearchReply:
-        """See `WorkspaceIndex.search`; these come back without waiting for a run."""
-        kept = await self._kept(root)
+        """See `WorkspaceIndex.search`; these come back without waiting for a run, also where no index can be made."""
+        try:
+            kept = await self._kept(root)
+        except IndexUnavailable as error:
+            asked = partial(search_files, Workspace(root), question, limit, only, error)
+            found, detail = await to_thread.run_sync(asked)
+            return SearchReply(found, detail=detail)
         return await kept.ask(partial(kept.index.search, question, limit, buffers=buffers, only=only))
 
     async def symbol(self, root: Path, name: str, limit: int = 50) -> list[Place]:
@@ -114,8 +120,11 @@ class Indexes:
     async def grep(
         self, root: Path, regex: str, limit: int = 200, buffers: Mapping[str, str | None] = {}
     ) -> list[Match]:
-        """See `WorkspaceIndex.grep`."""
-        kept = await self._kept(root)
+        """See `WorkspaceIndex.grep`; it needs no index either."""
+        try:
+            kept = await self._kept(root)
+        except IndexUnavailable:
+            return await to_thread.run_sync(partial(grep, Workspace(root), regex, limit, buffers=buffers))
         return await kept.ask(partial(kept.index.grep, regex, limit, buffers=buffers))
 
     async def status(self, root: Path) -> IndexStatus:

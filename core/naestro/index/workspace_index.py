@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from naestro.config import Settings
 from naestro.errors import IndexDamaged, IndexFault, IndexUnavailable, NaestroError
@@ -49,6 +49,7 @@ from naestro.index.store import Store
 from naestro.policy.workspace import Workspace
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 COMPACT_CHUNKS = 2_000
 """A run that wrote so many chunks is folded into the table's indexes at once: searches would be slow until then."""
@@ -211,22 +212,23 @@ class WorkspaceIndex:
                 raise IndexUnavailable(FIRST_RUN)
             detail = UNSAID if is_unsaid(found) else ""
         except (NaestroError, sqlite3.Error) as met:
-            found = _by_words(self.workspace, question, limit, only)
             # What was thrown away meanwhile closes under a search; that says nothing of what is there now.
             error = met if age == self._holdings.age else IndexUnavailable(FIRST_RUN)
             if isinstance(error, IndexDamaged) and self._holdings.is_writer:
                 self.damage = said(error)
-            detail = f"{said(error)} Searched the files as they are, by words alone."
+            found, detail = search_files(self.workspace, question, limit, only, error)
         unseen = sorted(self._unseen)
         return SearchReply(found, len(unseen), unseen[:UNSEEN_SHOWN], self._running.locked(), detail)
 
     def symbol(self, name: str, limit: int = 50) -> list[Place]:
         """Where `name` (bare or qualified) is defined. Raises `InputError`, `IndexFault`."""
-        return lookup.symbol(self.manifest.names, name, limit)
+        found = lookup.symbol(self.manifest.names, name, limit)
+        return found or _nothing(found, self.manifest, is_running=self._running.locked())
 
     def references(self, name: str, limit: int = 200) -> list[Place]:
         """Where `name` is used. Raises `InputError`, `IndexFault`."""
-        return lookup.references(self.manifest.names, self.workspace, name, limit)
+        found = lookup.references(self.manifest.names, self.workspace, name, limit)
+        return found or _nothing(found, self.manifest, is_running=self._running.locked())
 
     def outline(self, path: str, *, buffers: Mapping[str, str | None] = {}) -> list[Place]:
         """What a file defines, from its top to its end. Raises `WorkspaceError` for a file that is not read."""
@@ -235,7 +237,8 @@ class WorkspaceIndex:
     def map(self, budget_tokens: int = 2000, question: str = "") -> MapReply:
         """The repository map within about `budget_tokens`, about `question` where there is one. Raises `IndexFault`."""
         found = self.search(question, MAP_RESULTS).results if question else []
-        return repository_map(self.manifest.names.all(), budget_tokens, found)
+        reply = repository_map(self.manifest.names.all(), budget_tokens, found)
+        return reply if reply.files else _nothing(reply, self.manifest, is_running=self._running.locked())
 
     def grep(self, regex: str, limit: int = 200, *, buffers: Mapping[str, str | None] = {}) -> list[Match]:
         """Lines that match, in the files as they are. Raises `InputError` for what is no regular expression."""
@@ -337,10 +340,21 @@ def _check_choice(holdings: Holdings, embedding: Embedding) -> None:
     holdings.manifest.note(embedder=choice)
 
 
-def _by_words(workspace: Workspace, question: str, limit: int, only: Only) -> list[Found]:
-    """The places that a search of the files as they are finds."""
+def _nothing(found: T, manifest: Manifest, *, is_running: bool) -> T:
+    """`found`, which is nothing, where all files were looked at; else raises `IndexUnavailable`."""
+    if not manifest.fact("updated"):
+        hint = "Run `naestro index`, which waits until it is there."
+        raise IndexUnavailable(FIRST_RUN if is_running else NOT_YET, hint=hint)
+    return found
+
+
+def search_files(
+    workspace: Workspace, question: str, limit: int, only: Only, error: Exception
+) -> tuple[list[Found], str]:
+    """What a search of the files as they are finds, by words, and why it was made: `error` stood against another."""
     spans = LiteralSearcher(workspace, admits=only.admits).search(question, limit)
-    return [Found(span.path, span.start, span.end, span.score, span.why, span.text) for span in spans]
+    found = [Found(span.path, span.start, span.end, span.score, span.why, span.text) for span in spans]
+    return found, f"{said(error)} Searched the files as they are, by words alone."
 
 
 def _lacking(language: str, files: int) -> str:

@@ -12,14 +12,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from naestro.client.api import Indexing, Match, Only, Place, SearchReply, is_pattern
+from naestro.client.api import Match, Only, Place, SearchReply, is_pattern
 from naestro.client.indexing import (
     NAME_CHARS_MAX,
     PATTERN_CHARS_MAX,
     QUERY_CHARS_MAX,
     check_text,
 )
-from naestro.errors import IndexUnavailable, InputError, OutsideWorkspace
+from naestro.errors import InputError, OutsideWorkspace
 from naestro.policy.workspace import Workspace
 from naestro.terminal import found
 from naestro.terminal.connection import open_indexing
@@ -84,8 +84,6 @@ async def show_map(asked: Asked, budget_tokens: int, question: str) -> int:
     """Print the repository map."""
     async with open_indexing(is_remote=asked.is_remote) as index:
         reply = await index.map(str(asked.folder), budget_tokens=budget_tokens, question=question)
-        if not reply.files:
-            await _check_made(index, asked)
     if asked.as_json:
         print_json(reply)
     elif not reply.text.strip():
@@ -105,8 +103,6 @@ async def show_symbol(asked: Asked, name: str, *, with_references: bool, limit: 
         defined = await index.symbol(root, name, limit=limit)
         if with_references:
             uses = await index.references(root, name, limit=limit)
-        if not defined and not uses:
-            await _check_made(index, asked)
     if asked.as_json:
         print_json({"definitions": defined, **({"references": uses} if with_references else {})})
         return Exit.OK
@@ -147,17 +143,6 @@ async def grep(asked: Asked, pattern: str, limit: int) -> int:
     if len(matches) == limit:
         say(f"note: these are the first {limit:,}; --limit gives more")
     return Exit.OK
-
-
-async def _check_made(index: Indexing, asked: Asked) -> None:
-    """Raise `IndexUnavailable` where nothing was found because the workspace was never indexed to the end."""
-    status = await index.status(str(asked.folder))
-    if not status.updated:
-        said = "is being made" if status.is_indexing else "was not made yet"
-        raise IndexUnavailable(
-            f"The first index of {status.workspace} {said}.",
-            hint="Run `naestro index`, which waits until it is there.",
-        )
 
 
 def _print_places(places: Sequence[Place]) -> None:
