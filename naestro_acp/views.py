@@ -8,7 +8,7 @@ from acp.helpers import start_tool_call, text_block, tool_content, update_tool_c
 
 from naestro.client.api import Client, EngineStatus, FoundServer, ModelStatus
 from naestro.errors import InputError
-from naestro.types import Event, RunInfo, RunStatus, Tokens
+from naestro.types import Event, PatchApplied, PatchUndone, RunInfo, RunStatus, Tokens
 from naestro_acp.outlet import Outlet
 from naestro_acp.permissions import Permissions
 from naestro_acp.sessions import Session
@@ -16,6 +16,8 @@ from naestro_acp.slash import Asked, help_text
 from naestro_acp.trace import trace_table
 from naestro_acp.words import size
 
+RUNS_LOOKED_AT = 50
+"""Runs of a workspace among which the last change is looked for; what lies further back is named."""
 REDRAW_S = 0.25
 """Seconds between two pictures of a run that works."""
 WORKING = (RunStatus.RUNNING, RunStatus.WAITING)
@@ -61,12 +63,25 @@ async def own_run_of(client: Client, session: Session, name: str) -> RunInfo:
 
 
 async def undo(client: Client, outlet: Outlet, session: Session, name: str) -> str:
-    """Take back the change that a run applied; the text that was said."""
-    info = await own_run_of(client, session, name)
+    """Take back the change that a run applied, without a name the last that still is; the text that was said."""
+    info = await own_run_of(client, session, name or await _last_change(client, session))
     paths = await client.undo(info.id, by="acp")
     text = f"Taken back: {', '.join(f'`{path}`' for path in paths)} as before the run {info.id}."
     await outlet.say(text)
     return text
+
+
+async def _last_change(client: Client, session: Session) -> str:
+    """The newest run of the session whose change is still applied, else of its workspace; empty where there is none."""
+    own = [turn.run for turn in reversed(session.turns) if turn.run is not None]
+    others = [info.id for info in await client.runs(limit=RUNS_LOOKED_AT, workspace=session.workspace)]
+    for run in dict.fromkeys([*own, *others]):
+        applied = 0
+        for event in await client.history(run):
+            applied += isinstance(event.data, PatchApplied) - isinstance(event.data, PatchUndone)
+        if applied > 0:
+            return run
+    return ""
 
 
 async def show_trace(client: Client, outlet: Outlet, session: Session, name: str) -> str:

@@ -90,8 +90,13 @@ async def test_a_fresh_session_traces_and_undoes_the_last_run_of_its_workspace(
         await desk.open()
         await desk.ask("/trace")
         assert "| ✓ apply |" in desk.person.said
+        desk.person.picks = ["no"]
+        await desk.ask(TASK)
+        assert desk.source() != SOURCE
         await desk.ask("/undo")
         assert desk.source() == SOURCE
+        await desk.ask("/undo")
+        assert "no patch that could be undone" in desk.person.said
 
 
 async def test_models_says_that_no_engine_is_set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The relay over real pipes and a real daemon: what passes, and what happens when either side is gone."""
 
+import hashlib
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import anyio
 import pytest
 
 from naestro.relay.memory import ERROR_CODE, LOST, STOPPED
-from naestro.relay.places import Places
+from naestro.relay.places import HASH_DIGITS, Places
 from naestro.relay.pump import LOSSES_MAX
 from tests.daemon.stage import WAIT_S, Stage
 from tests.support.processes import children, until
@@ -242,8 +243,15 @@ async def test_sockets_with_a_long_path_lie_in_the_runtime_folder(tmp_path: Path
         assert not Path(stage.places.relay_socket).exists()
         code, out, _ = await stage.command("daemon", "status", "--json")
         assert (code, json.loads(out)["pid"]) == (0, stage.pid)
+        (sockets,) = Path("/tmp").glob(f"naestro-{os.getuid()}-{_digest(stage)}")
+        assert (await stage.command("daemon", "stop"))[0] == 0
+        assert not sockets.exists()
     finally:
         await stage.close()
+
+
+def _digest(stage: Stage) -> str:
+    return hashlib.sha256(os.fsencode(stage.places.home)).hexdigest()[:HASH_DIGITS]
 
 
 async def test_a_failed_start_from_before_the_clock_was_set_back_keeps_nobody_out(stage: Stage) -> None:

@@ -42,8 +42,10 @@ def test_a_patch_is_written_after_a_yes_and_undone(cli: Cli, patching: ScriptedS
     assert done.returncode == 0, done.stderr
     assert "+    return left + right" in done.stdout
     assert (cli.workspace / "calc.py").read_text() == SOURCE.replace("left - right", "left + right")
+    nothing = cli.run("orchestrate", "Mend add in calc.py")  # it waits for a yes: it changed nothing
+    assert len(cli.runs()) == 2, nothing.stderr
     undone = cli.run("undo")
-    assert (undone.returncode, undone.stdout) == (0, "restored calc.py\n")
+    assert (undone.returncode, undone.stdout) == (0, "restored calc.py\n"), undone.stderr
     assert (cli.workspace / "calc.py").read_text() == SOURCE
     again = cli.run("undo")
     assert again.returncode == 2

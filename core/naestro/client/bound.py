@@ -15,7 +15,7 @@ from naestro.client.api import Command, EngineStatus, Indexing, Machine
 from naestro.client.lending import LentEditor
 from naestro.client.recorded import RecordedRuns
 from naestro.client.working import Working
-from naestro.commands.undo import undo_change
+from naestro.commands.undo import last_change, undo_change
 from naestro.config import environment
 from naestro.errors import RunStateError
 from naestro.policy.editor import Editor
@@ -23,6 +23,7 @@ from naestro.runs import replay
 from naestro.runs.execution import Flow
 from naestro.runs.history import History
 from naestro.runs.journal import Journal
+from naestro.runs.reader import LAST
 from naestro.runs.run import Run
 from naestro.types import Delta, Event, Json, Origin, RunStarted, RunStatus, Value
 
@@ -142,8 +143,13 @@ class BoundClient(RecordedRuns):
         return await self.resume(new)
 
     async def undo(self, run: str, *, by: str) -> list[str]:
-        """Take back the patch that a run applied; the paths that were restored."""
-        return await undo_change(self._journal, (await self.get(run)).id)
+        """Take back the patch that a run applied; the paths that were restored.
+
+        `last` means the newest run whose patch is still applied: one that changed nothing has nothing to take back.
+        """
+        is_last = run.strip().lower() == LAST
+        changed = await last_change(self._journal) if is_last else None
+        return await undo_change(self._journal, changed or (await self.get(run)).id)
 
     async def engines(self, workspace: str) -> list[EngineStatus]:
         """The engines that the settings of a workspace name."""

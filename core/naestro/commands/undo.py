@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio.to_thread
 import msgspec
 
+from naestro.council.apply import APPLY
 from naestro.errors import RunStateError
 from naestro.policy.changes import Recovered, UndoRecord, recover, undo
 from naestro.policy.workspace import Workspace
@@ -16,6 +17,15 @@ from naestro.runs.drafts import Draft
 from naestro.runs.history import History
 from naestro.runs.journal import Journal
 from naestro.types import PatchUndone
+
+
+async def last_change(journal: Journal) -> str | None:
+    """The newest run whose patch is still applied; None where there is none."""
+    for run in await journal.read(journal.reader.runs_with, APPLY):
+        history = History.of(await journal.read(journal.reader.events, run))
+        if any(change.undone is None for change in history.changes):
+            return run
+    return None
 
 
 async def undo_change(journal: Journal, run: str) -> list[str]:

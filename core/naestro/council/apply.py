@@ -25,6 +25,8 @@ from naestro.types import PatchApplied, StepKind, Value, encode
 INTERRUPT = "apply"
 """The name of the question."""
 YES, NO = "yes", "no"
+APPLY = "apply"
+"""The step that writes the files."""
 
 
 class Applied(Value, frozen=True):
@@ -50,7 +52,7 @@ async def apply_on_yes(sitting: Sitting, result: CouncilResult, more: str = "") 
         )
         sitting.ended.append("apply.plan")
         await sitting.run.step(
-            _spec("apply", "apply.plan"), partial(_apply, sitting, result.changes, record), Applied
+            _spec(APPLY, "apply.plan"), partial(_apply, sitting, result.changes, record), Applied
         )
     except (PatchError, WorkspaceError) as error:
         return _unapplied(result, f"The change was not applied: {error.message} {error.hint}")

@@ -47,7 +47,10 @@ def main(open_core: OpenCore, *, is_detached: bool) -> int:
         _say({"again": True, "error": "A daemon runs already.", "hint": "Run `naestro daemon status`."})
         return EXIT_FAILED
     try:
+        places.make()  # a daemon that ended meanwhile took the folder of its sockets with it
         return _run(open_core, places, is_detached=is_detached)
+    except Trouble as trouble:
+        return _fail(trouble.message, trouble.hint)
     finally:
         os.close(lock)
 

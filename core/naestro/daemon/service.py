@@ -167,6 +167,10 @@ class Service:
         """A front end that finds none of them knows that this daemon ended on purpose."""
         for path in (self._places.relay_socket, self._places.http_socket, self._places.daemon_file):
             Path(path).unlink(missing_ok=True)
+        if self._places.sockets != self._places.folder:
+            # A folder in /tmp that is there for the sockets alone; another daemon makes it again.
+            with suppress(OSError):
+                Path(self._places.sockets).rmdir()
 
 
 def _loopback_socket() -> socket.socket:

@@ -114,6 +114,12 @@ class Reader:
             raise NotInJournal(f"More than one run begins with {run_id_or_prefix!r}: give more of the id.")
         raise NotInJournal(f"No run {run_id_or_prefix!r} is in the journal.")
 
+    def runs_with(self, step: str) -> list[str]:
+        """The ids of the runs that have a step of that name, the newest run first."""
+        with self._reading() as tx:
+            rows = tx.execute("SELECT run FROM steps WHERE step = ? ORDER BY run DESC", (step,))
+            return [run for (run,) in rows]
+
     def steps(self, run: str) -> list[StepRow]:
         """The newest revision and attempt of each step of `run`, by name."""
         with self._reading() as tx:
