@@ -120,7 +120,7 @@ class Expression:
         for path in paths:
             if time.monotonic() > deadline:
                 raise _late()
-            numbers = self.lines_of(_content(self._root / path), limit)
+            numbers = self.lines_of(_content(f"{self._root}/{path}"), limit)
             if numbers:
                 yield path, numbers
 
@@ -152,7 +152,7 @@ class Ripgrep:
 
     def find(self, paths: Sequence[str], limit: int, deadline: float) -> Iterator[tuple[str, list[int]]]:
         """See `Finder`."""
-        for piece in _pieces(path for path in paths if _is_plain(self._root / path)):
+        for piece in _pieces(path for path in paths if _is_plain(f"{self._root}/{path}")):
             try:
                 printed = self._run(piece, limit, deadline)
             except OSError:
@@ -202,7 +202,7 @@ def find_ripgrep(root: Path) -> str | None:
     return found
 
 
-def _is_plain(path: Path) -> bool:
+def _is_plain(path: str) -> bool:
     """Whether a regular file of bearable size lies there; ripgrep would wait for the writer of a pipe."""
     try:
         status = os.lstat(path)
@@ -226,21 +226,24 @@ def _pieces(paths: Iterable[str]) -> Iterator[list[str]]:
         yield piece
 
 
-def _content(path: Path) -> bytes:
+def _content(path: str) -> bytes:
     r"""A file's text as UTF-8 with `\n`; nothing of what is no regular file, too large or not to be read."""
     try:
+        # By hand: a file object takes 50 µs for each of thousands of files, this takes 10.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_size > FILE_SIZE_MAX:
                 return b""
-            data = file.read(FILE_SIZE_MAX)
+            data = os.read(descriptor, status.st_size)
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError):
         return b""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         with suppress(BinaryContent):
             return decode("", data, 0).text.encode("utf-8", "replace")
-    return data.replace(b"\r\n", b"\n")
+    return data.replace(b"\r\n", b"\n") if b"\r" in data else data
 
 
 def _refused(pattern: str, why: str) -> InputError:
