@@ -92,8 +92,8 @@ def _told(history: History, commits: Sequence[str]) -> Iterator[_Told]:
         for one in text.decode(errors="replace").split("\x01")[1:]:
             head, _, names = one.partition("\x02")
             commit, _, message = head.partition("\n")
-            pairs = (line.partition("\t")[::2] for line in names.splitlines() if line)
-            yield _Told(commit, message, [*pairs])
+            split = (line.partition("\t") for line in names.splitlines() if line)
+            yield _Told(commit, message, [(status, path) for status, _, path in split])
 
 
 def _case(name: str, root: Path, history: History, said: _Told) -> Commit | None:
