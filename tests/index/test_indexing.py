@@ -1,6 +1,7 @@
 """Index runs: what is new is found, what is gone is not, whatever lies in the workspace."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -229,6 +230,18 @@ def test_a_walk_is_stopped_too(workspace: Workspace) -> None:
         assert list(on_the_way) == []
         with pytest.raises(Stopped):
             of_workspace(workspace, index.manifest, stop)
+
+
+def test_an_index_whose_folder_was_taken_away_is_made_again_and_written_by_one(workspace: Workspace) -> None:
+    folder = workspace.root.with_name("index")
+    with index_of(workspace) as index:
+        shutil.rmtree(folder)
+        assert index.refresh().phase == "done"
+        assert paths(index, "alpha")[0] == "a.py"
+        assert (folder / "chunks.lance").is_dir()
+        with index_of(workspace, is_run=False) as other:
+            assert other.refresh().phase == "waiting"
+            assert paths(other, "alpha")[0] == "a.py"
 
 
 def test_damage_that_was_mended_meanwhile_is_forgotten(workspace: Workspace) -> None:

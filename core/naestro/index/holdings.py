@@ -68,8 +68,16 @@ class Holdings:
         return self._store
 
     def takes(self) -> bool:
-        """Whether this process writes the index, from now on where no other does any more."""
+        """Whether this process writes the index, from now on where no other does any more.
+
+        Raises IndexUnavailable where the folder was taken away, and cannot be made again.
+        """
         with self._lock:
+            if self._lease.is_lost:
+                self._close_files()
+                self._lease.give()
+                self.age += 1
+                made(self.folder)
             was_writer = self.is_writer
             if self._lease.take() and not was_writer:
                 self._close_files()  # they were open for reading

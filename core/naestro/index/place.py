@@ -64,6 +64,16 @@ class Lease:
         """Whether this process writes."""
         return self._descriptor is not None
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether somebody took the folder away from under this process: another one would take what lies there now."""
+        if self._descriptor is None:
+            return False
+        try:
+            return not os.path.samestat(os.fstat(self._descriptor), self._file.lstat())
+        except OSError:
+            return True
+
     def take(self) -> bool:
         """Whether this process writes now; it does not wait for another one. Raises IndexUnavailable."""
         if self.is_held:

@@ -138,6 +138,8 @@ class WorkspaceIndex:
     ) -> IndexProgress:
         """A run, and what became of it."""
         try:
+            if self._holdings.lease.is_lost:
+                self.large_runs.end()
             if not self._holdings.takes():
                 return meter.now("waiting", OTHER_WRITES)
             damage, self.damage = self.damage, ""
