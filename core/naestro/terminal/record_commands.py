@@ -101,7 +101,10 @@ def replay(
 
 @app.command()
 def undo(run: RunArgument = "last", as_json: AsJson = False, in_process: InProcess = False) -> None:
-    """Take back the patch that a run applied; refuses when the files changed since."""
+    """Take back the patch that a run applied; refuses when the files changed since.
+
+    Without a run: that of the last one whose patch is still applied.
+    """
     from naestro.terminal.changes import undo_run
 
     finish(undo_run(run, as_json=as_json, is_remote=not in_process))
