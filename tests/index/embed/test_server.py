@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from naestro.errors import ConfigError, IndexUnavailable
-from naestro.index.embed import server as server_module
 from naestro.index.embed.embedder import EmbeddingStopped, EmbedText
-from naestro.index.embed.server import BATCH_TEXTS, TEXT_CHARS_MAX, TRIES, ServerEmbedder
+from naestro.index.embed.server import BATCH_TEXTS, TEXT_CHARS_MAX, TRIES, Limits, ServerEmbedder
 
 
 class Server(ThreadingHTTPServer):
@@ -72,7 +71,7 @@ def server() -> Iterator[Server]:
 
 
 def embedder(server: Server, key: str = "") -> ServerEmbedder:
-    return ServerEmbedder(server.url, "m", key, backoff_first_s=0.001)
+    return ServerEmbedder(server.url, "m", key, limits=Limits(backoff_first_s=0.001))
 
 
 def text(body: str) -> EmbedText:
@@ -134,7 +133,7 @@ def test_a_server_that_stays_busy_is_given_up(server: Server) -> None:
 
 def test_a_stop_wakes_a_wait_between_two_tries(server: Server) -> None:
     server.script = [(503, b"", {"retry-after": "3600"})] * 2
-    one = ServerEmbedder(server.url, "m", backoff_first_s=3600)
+    one = ServerEmbedder(server.url, "m", limits=Limits(backoff_first_s=3600))
     stop = threading.Event()
     with ThreadPoolExecutor() as pool:
         working = pool.submit(one.passages, [text("a")], stop)
@@ -190,12 +189,10 @@ def test_large_numbers_make_a_vector_of_unit_length(server: Server) -> None:
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"])
-def test_a_server_that_never_answers_holds_no_question_up(
-    monkeypatch: pytest.MonkeyPatch, said: bytes
-) -> None:
-    monkeypatch.setattr(server_module, "QUESTION_S", 0.2)
+def test_a_server_that_never_answers_holds_no_question_up(said: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        one = ServerEmbedder(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", "m", backoff_first_s=0.001)
+        limits = Limits(backoff_first_s=0.001, question_s=0.2)
+        one = ServerEmbedder(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", "m", limits=limits)
         with ThreadPoolExecutor(1) as pool:
             asked = pool.submit(one.query, "a")
             with silent.accept()[0] as connection:
@@ -208,18 +205,17 @@ def test_a_server_that_never_answers_holds_no_question_up(
         assert again.value is asked.exception()
 
 
-def test_an_answer_that_is_too_large_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "ANSWER_BYTES_MAX", 1000)
+def test_an_answer_that_is_too_large_is_given_up(server: Server) -> None:
     server.script = [(200, b" " * 2000, {})]
     with pytest.raises(IndexUnavailable, match="larger than 1000 bytes"):
-        embedder(server).passages([text("a")])
+        ServerEmbedder(server.url, "m", limits=Limits(answer_bytes=1000)).passages([text("a")])
 
 
 def test_a_server_that_is_gone_is_told() -> None:
     with Server() as closed:
         url = closed.url
     with pytest.raises(IndexUnavailable, match="does not do its work"):
-        ServerEmbedder(url, "m", backoff_first_s=0.001).query("a")
+        ServerEmbedder(url, "m", limits=Limits(backoff_first_s=0.001)).query("a")
 
 
 def test_an_address_that_is_none_is_refused() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from threading import Event
@@ -58,17 +59,27 @@ class _Answer(msgspec.Struct):
     data: list[_Row]
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long and how large; tests take smaller ones."""
+
+    backoff_first_s: float = BACKOFF_S
+    question_s: float = QUESTION_S
+    answer_bytes: int = ANSWER_BYTES_MAX
+
+
+_USUAL = Limits()
+
+
 class ServerEmbedder:
     """An `Embedder` at `base_url`, which ends with the version: `http://127.0.0.1:8000/v1`."""
 
-    def __init__(
-        self, base_url: str, model: str, api_key: str = "", *, backoff_first_s: float = BACKOFF_S
-    ) -> None:
+    def __init__(self, base_url: str, model: str, api_key: str = "", limits: Limits = _USUAL) -> None:
         """Nothing is sent yet; raises `ConfigError` for an address that is none."""
         self._base_url = check_base_url(base_url)
         self._model = model
         self._api_key = api_key
-        self._backoff_s = backoff_first_s
+        self._limits = limits
         self._dimension = 0
         self._refused: tuple[float, IndexUnavailable] | None = None
         """When a question last got no vector, and why."""
@@ -79,7 +90,7 @@ class ServerEmbedder:
     def dimension(self) -> int:
         """Length of its vectors; the server is asked once. Raises `IndexUnavailable` where it does not answer."""
         if not self._dimension:
-            self._embed(["probe"], QUESTION_S)
+            self._embed(["probe"], self._limits.question_s)
         return self._dimension
 
     def passages(self, texts: Sequence[EmbedText], stop: Event | None = None) -> Vectors:
@@ -97,7 +108,7 @@ class ServerEmbedder:
         if self._refused and time.monotonic() - self._refused[0] < REST_S:
             raise self._refused[1]
         try:
-            found = self._embed([text[:TEXT_CHARS_MAX]], QUESTION_S)[0]
+            found = self._embed([text[:TEXT_CHARS_MAX]], self._limits.question_s)[0]
         except IndexUnavailable as error:
             self._refused = time.monotonic(), error
             raise
@@ -151,7 +162,7 @@ class ServerEmbedder:
                 if response.status_code not in _BUSY:
                     break
                 asked_s = retry_after_s(response.headers.get("retry-after"))
-            pause_s = min(asked_s or backoff_s(attempt, self._backoff_s), BACKOFF_MAX_S)
+            pause_s = min(asked_s or backoff_s(attempt, self._limits.backoff_first_s), BACKOFF_MAX_S)
             if attempt == TRIES or time.monotonic() + pause_s >= deadline:
                 break
             stop.wait(pause_s)
@@ -168,8 +179,8 @@ class ServerEmbedder:
                 data += part
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"its answer did not end within {wait_s:.0f} s")
-                if len(data) > ANSWER_BYTES_MAX:
-                    raise self._wrong(f"its answer is larger than {ANSWER_BYTES_MAX} bytes")
+                if len(data) > self._limits.answer_bytes:
+                    raise self._wrong(f"its answer is larger than {self._limits.answer_bytes} bytes")
         return response, bytes(data)
 
     def _read(self, body: bytes, count: int) -> Vectors:
