@@ -105,10 +105,10 @@ def test_the_frame_of_the_prompt_is_taken_off_where_it_was_copied_along(
     shown = build_prefix("task", [span("stats.py", long)]).body.partition("\n\n# Task")[0]
     assert "(stats.py:13-24)" in shown
     framed = shown.replace("return sum", "if not numbers:\n        return 0\n    return sum")
-    patch = read_patch(fenced(f"{framed}\n", "", "python"), workspace.read, workspace.read("stats.py"))
-    assert patch.changes[0].after == long.replace(
-        "return sum", "if not numbers:\n        return 0\n    return sum"
-    )
+    after = long.replace("return sum", "if not numbers:\n        return 0\n    return sum")
+    for copied in (framed, f"{framed}\n\n# Task\nMend mean.\n\n# Your part\nMake the change.", framed[7:]):
+        patch = read_patch(fenced(f"{copied}\n", ""), workspace.read, workspace.read("stats.py"))
+        assert patch.changes[0].after == after
 
 
 def test_a_frame_of_another_file_is_no_part_of_one(stats: TextFile) -> None:

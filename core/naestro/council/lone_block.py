@@ -28,7 +28,6 @@ _DEFINED = re.compile(
 
 _PLACE = re.compile(r"\((?P<path>\S+):(?P<start>\d+)-\d+\)")
 _MARK = re.compile(r"<<<code [0-9a-f]{8}|[0-9a-f]{8} code>>>")
-_HEADING = "# Code"
 """What the prompt puts above, between and below the lines of a file."""
 
 
@@ -60,19 +59,20 @@ def as_whole_file(text: str, file: TextFile) -> WholeFile | None:
 
 
 def _without_frame(lines: Sequence[str], file: TextFile) -> list[str]:
-    """`lines` without what the prompt put around the file (`council.prefix`), which models copy along.
+    """`lines` without what the prompt put around the file (`council.prefix`), which models copy along, and go on from.
 
     The places stand between pieces, whose last blank lines the prompt left out: these come back.
     """
+    marks = [at for at, line in enumerate(lines) if _MARK.fullmatch(line)]
+    start = next((at + 1 for at in marks if lines[at].startswith("<")), 0)
+    end = next((at for at in marks if at >= start), len(lines))
     kept: list[str] = []
-    for line in lines:
+    for line in lines[start:end]:
         place = _PLACE.fullmatch(line)
         if place and place["path"] == file.path and line not in file.lines:
             while kept and not kept[-1].strip():
                 kept.pop()
             kept += [""] * _blank_before(file.lines, int(place["start"]))
-        elif _MARK.fullmatch(line):
-            kept = kept[:-1] if kept[-1:] == [_HEADING] else kept
         else:
             kept.append(line)
     return kept
