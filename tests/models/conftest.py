@@ -22,8 +22,10 @@ PARTS = 3
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """NAESTRO_CACHE, empty."""
+    """NAESTRO_CACHE, empty; the person's settings of the hub's own client are not in force."""
     folder = tmp_path / "cache"
+    for name in ("HF_TOKEN", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NAESTRO_CACHE", str(folder))
     return folder
 

@@ -185,6 +185,17 @@ async def test_a_hub_that_is_not_there_is_told_at_once() -> None:
         await Puller()("hub")
 
 
+async def test_a_person_who_is_offline_by_choice_asks_no_hub(
+    puller: Puller, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(DownloadFailed, match="HF_HUB_OFFLINE is set, so the model hub is not asked"):
+        await puller("hub")
+    assert hub.ranges == []
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    assert (await puller("hub")).read_bytes() == CONTENT
+
+
 async def test_an_address_that_is_none_is_told() -> None:
     with pytest.raises(DownloadFailed, match="The model hub is not reachable: "):
         await Puller(hub_url="http://[")("hub")

@@ -58,12 +58,6 @@ ONNX = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HF_TOKEN", "HF_HUB_OFFLINE"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def hub() -> Iterator[ModelHub]:
     with ModelHub(dict(MODEL2VEC)) as server:
