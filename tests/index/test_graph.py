@@ -147,8 +147,10 @@ def test_who_imports_what_it_uses_means_nothing_else_by_a_name() -> None:
         "tests/test_odd.py": "RETRY = 1\nclass OddCase: ...\n",
         "app/more.py": "from app.store import Store\n\nRETRY, OddCase, Store\n",
         "app/free.py": "RETRY, OddCase, Store\n",
+        "app/alone.py": "import json\n\nRETRY, OddCase\n",
     }
     graph = graph_of(names_of(files))
+    assert ("app/alone.py", "tests/test_odd.py", "RETRY") not in edges(graph)
     assert ("app/more.py", "tests/test_odd.py", "RETRY") not in edges(graph)
     assert ("app/free.py", "tests/test_odd.py", "RETRY") in edges(graph)
     paths = [file.path for file in graph.files]

@@ -35,7 +35,7 @@ UNUSED_KINDS: Final = frozenset({"section", "field", "key", "element", "rule", "
 UNIMPORTED_FACTOR: Final = 0.5
 """For a name of a file that is not imported: perhaps another one of the same name."""
 STRAY_FACTOR: Final = 0.05
-"""Likewise where the user imports files of this workspace: what it means by its names, it imports as a rule."""
+"""Likewise where the user imports what it uses: files of this workspace, or anything in a language of `_IMPORTING`."""
 FULL_WEIGHT: Final = 1.0
 """Of a file's edges together, below which it does not give all of its weight on: one stray name is no vote."""
 IMPORT_WEIGHT: Final = 1.0
@@ -53,6 +53,8 @@ _FAMILIES: Final = {
     **dict.fromkeys(("java", "kotlin", "scala"), "java"),
 }
 """Languages whose files use one another's names; every other one keeps to itself."""
+_IMPORTING: Final = frozenset({"python", "javascript"})
+"""Languages in which no file uses a name of another one that it does not import."""
 
 _PLAIN = re.compile(r"(?:[a-z]+|[A-Z]+)[0-9]*")
 _PARTS = re.compile(r"[./\\:]+")
@@ -164,6 +166,10 @@ class _Meanings:
         self._worth = {name: _worth(name, len(files), count) for name, count in users.items()}
         self._is_code = [not place_of(file.path) for file in files]
         self._families = [_FAMILIES.get(file.language, file.language) for file in files]
+        self._is_importing = [
+            bool(file.imports) and family in _IMPORTING
+            for file, family in zip(files, self._families, strict=True)
+        ]
 
     def of(self, name: str, source: int, imported: Set[int]) -> tuple[Sequence[int], float]:
         """The files that `name` may mean in the file at `source`, and the weight of one use for each."""
@@ -173,9 +179,10 @@ class _Meanings:
             return (), 0.0  # a name of another library, or its own
         weight = self._worth[name]
         meant = [target for target in targets if target in imported]
-        is_said = name not in self._vague and not (imported and _PLAIN.fullmatch(name))
+        is_stray = bool(imported) or self._is_importing[source]
+        is_said = name not in self._vague and not (is_stray and _PLAIN.fullmatch(name))
         if not meant and is_said:
-            meant, weight = targets, weight * (STRAY_FACTOR if imported else UNIMPORTED_FACTOR)
+            meant, weight = targets, weight * (STRAY_FACTOR if is_stray else UNIMPORTED_FACTOR)
         return (meant, weight / len(meant)) if 0 < len(meant) <= DEFINERS_MAX else ((), 0.0)
 
     def trust(self, source: int, target: int) -> float:
