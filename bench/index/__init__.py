@@ -132,17 +132,24 @@ def _peer(name: str, found: Asked, peers: Peers) -> list[Row]:
 
 def _changing(place: Indexed, asking: Asking) -> list[Row]:
     """How soon changes are found."""
-    switches = list(switches_s(place, asking))  # First: git switches no branch over edited files.
+    unseen, *seen = switches_s(place, asking)  # First: git switches no branch over edited files.
     edits = edits_ms(place, asking)
     after = place.resident_mb()
     return [
         *_times("one edited file", edits, f"nothing; saved until found, {EDITS} files", 100),
         row(
-            f"index: branch switch, {SWITCHED_FILES} files",
-            switches,
+            f"index: branch switch, {SWITCHED_FILES} files never seen",
+            [unseen],
             "s",
             at_most=2,
             against="nothing; from the start of `git switch` until all is found and nothing is unseen",
+        ),
+        row(
+            f"index: branch switch, {SWITCHED_FILES} files seen before",
+            seen,
+            "s",
+            at_most=2,
+            against="the same, there and back",
         ),
         row("index: memory after the changes", [after], "MB", at_most=300, against="nothing"),
         row("index: disk after the changes", [place.disk_mb()], "MB", against="nothing"),

@@ -50,7 +50,10 @@ def edits_ms(place: Indexed, asking: Asking) -> list[float]:
 
 
 def switches_s(place: Indexed, asking: Asking) -> Iterator[float]:
-    """Seconds from `git switch` until all that is asked for is found, or no longer found, and nothing is unseen."""
+    """Seconds from `git switch` until all that is asked for is found, or no longer found, and nothing is unseen.
+
+    The first goes to files that nobody has seen before, the others to such that were there once.
+    """
     asked = switched(place.tree)[:: SWITCHED_FILES // ASKED_FILES]
     for number in range(SWITCHES):
         is_there = number % 2 == 0

@@ -29,7 +29,20 @@ from naestro.index.frames import own_output, receive, send
 from naestro.index.holdings import Holdings
 from naestro.index.indexing import Run, Site
 from naestro.index.meter import Meter
-from naestro.index.orders import Answer, Begin, Compact, Ended, Heard, Indexed, Order, Stop, Told, Work, Wrote
+from naestro.index.orders import (
+    Answer,
+    Begin,
+    Compact,
+    Ended,
+    Heard,
+    Indexed,
+    Order,
+    Ready,
+    Stop,
+    Told,
+    Work,
+    Wrote,
+)
 from naestro.index.place import Lease
 from naestro.index.schema import Row
 from naestro.index.workers import Shelf, worker_count
@@ -68,6 +81,7 @@ class Indexer:
         """Carry out one order after the other."""
         from naestro.index import lance
 
+        self._tell(Ready())
         lance.load()
         while True:
             order = self._orders.get()

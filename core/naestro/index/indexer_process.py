@@ -31,6 +31,10 @@ END_S: Final = 2.0
 """Seconds from the end of its input until it is killed."""
 
 
+class NoIndexer(Exception):
+    """No process comes up here; the caller does the work itself."""
+
+
 class IndexerLost(IndexUnavailable):
     """The process ended before its order was carried out."""
 
@@ -39,23 +43,25 @@ class IndexerProcess:
     """One process; `end` it. One order at a time."""
 
     def __init__(self, begin: Begin, program: Sequence[str] = PROGRAM) -> None:
-        """Start it. Raises OSError."""
-        self._process = subprocess.Popen(
-            program,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(begin.lease,),
-            env=environment_for_child(),
-        )
+        """Start it. Raises NoIndexer."""
+        try:
+            self._process = subprocess.Popen(
+                program,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(begin.lease,),
+                env=environment_for_child(),
+            )
+        except OSError as error:
+            raise NoIndexer(str(error)) from error
         assert self._process.stdin is not None
         self._stdin = self._process.stdin
         self._answers: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, name="naestro-indexer", daemon=True)
         self._reader.start()
-        self.has_workers = begin.has_workers
-        with contextlib.suppress(OSError):  # it ended at once; the first order finds that out
-            send(self._stdin, begin)
+        self._is_ready = False
+        self._send(begin)
 
     @property
     def pid(self) -> int:
@@ -75,8 +81,8 @@ class IndexerProcess:
     ) -> Ended:
         """What became of `order`; `hear` takes what is told meanwhile, and answers `Wrote`.
 
-        Raises Stopped soon after `stop` was set, `IndexerLost` where the process ends before, `IndexFault` for what it
-        met.
+        Raises Stopped soon after `stop` was set, NoIndexer where the process did not come up, `IndexerLost` where it
+        ends before, `IndexFault` for what it met.
         """
         self._send(order)
         stop_at: float | None = None
@@ -107,19 +113,20 @@ class IndexerProcess:
     def _hear(self, answer: Answer | None, hear: Callable[[Answer], Heard | None]) -> None:
         if answer is None:
             raise self._lost()
+        self._is_ready = True
         heard = hear(answer)
         if isinstance(answer, Wrote):
             self._send(heard or Heard(is_kept=False))
 
     def _send(self, message: object) -> None:
-        try:
+        with contextlib.suppress(OSError):  # it ended: that is what it tells last
             send(self._stdin, message)
-        except OSError:
-            raise self._lost() from None
 
-    def _lost(self) -> IndexerLost:
+    def _lost(self) -> IndexerLost | NoIndexer:
         code = self._process.wait()
         how = f"signal {-code}" if code < 0 else f"status {code}"
+        if not self._is_ready:
+            return NoIndexer(f"it ended with {how}")
         return IndexerLost(
             f"The process that writes the index ended before it was done ({how}); the next run goes on from there."
         )

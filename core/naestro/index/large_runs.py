@@ -8,23 +8,20 @@ work itself.
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from naestro.config import Settings
+from naestro.errors import IndexFault
 from naestro.index.difference import Difference
 from naestro.index.embedding import Embedding
 from naestro.index.holdings import Holdings
-from naestro.index.indexer_process import IndexerProcess
+from naestro.index.indexer_process import PROGRAM, IndexerProcess, NoIndexer
 from naestro.index.meter import Meter
 from naestro.index.orders import Answer, Begin, Compact, Ended, Heard, Indexed, Told, Work, Wrote
 from naestro.policy.workspace import Workspace
 
 _log = logging.getLogger(__name__)
-
-
-class NoIndexer(Exception):
-    """No process can be started here."""
 
 
 def _nothing(_answer: Answer) -> None:
@@ -41,17 +38,27 @@ class LargeRuns:
         vectors: Path | None,
         holdings: Holdings,
         embedding: Embedding,
+        *,
+        program: Sequence[str] = PROGRAM,
     ) -> None:
-        """For the index that `holdings` has open; `vectors` is the folder of the cache, None the person's own."""
+        """For the index that `holdings` has open; `vectors` is the folder of the caches, None the person's own."""
         self._workspace = workspace
         self._settings = settings
         self._vectors = vectors
         self._holdings = holdings
         self._embedding = embedding
+        self.program = program
+        """What an indexer runs."""
         self._lock = threading.Lock()
         self._process: IndexerProcess | None = None
         self.is_lasting = False
         """Whether the indexer stays until `end`, which is called when it is quiet; a compaction waits for that, too."""
+
+    @property
+    def pid(self) -> int | None:
+        """Of the indexer that is here now."""
+        with self._lock:
+            return self._process.pid if self._process else None
 
     def expect(self) -> None:
         """Start the indexer, since a large run is about to come: it takes a second until it can work."""
@@ -115,6 +122,10 @@ class LargeRuns:
         self._holdings.is_shared = True
         try:
             ended = process.carry_out(order, stop, hear)
+        except NoIndexer as error:
+            _log.warning("no process for indexing comes up: %s", error)
+            self.end()
+            raise
         except BaseException:
             self.end()
             self._catch_up()
@@ -136,7 +147,8 @@ class LargeRuns:
         """See whatever an indexer has written that did not come to its end."""
         store = self._holdings.open_store
         if store is not None:
-            store.adopt((), None, has_rows=True)
+            with contextlib.suppress(IndexFault):  # the next run meets it, and mends it
+                store.adopt((), None, has_rows=True)
 
     def _started(self, *, has_workers: bool) -> IndexerProcess:
         with self._lock:
@@ -144,11 +156,7 @@ class LargeRuns:
                 self._process.end()
                 self._process = None
             if self._process is None:
-                try:
-                    self._process = IndexerProcess(self._begin(has_workers=has_workers))
-                except OSError as error:
-                    _log.warning("no process for indexing: %s", error)
-                    raise NoIndexer from error
+                self._process = IndexerProcess(self._begin(has_workers=has_workers), self.program)
             return self._process
 
     def _begin(self, *, has_workers: bool) -> Begin:

@@ -88,6 +88,10 @@ class Stop(msgspec.Struct, frozen=True, tag=True):
 Order = Work | Compact | Heard | Stop
 
 
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The first answer: the process has come up."""
+
+
 class Told(msgspec.Struct, frozen=True, tag=True):
     """How far the run is."""
 
@@ -118,4 +122,4 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
     is_compacted: bool = False
 
 
-Answer = Told | Wrote | Indexed | Ended
+Answer = Ready | Told | Wrote | Indexed | Ended

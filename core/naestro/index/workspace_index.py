@@ -35,8 +35,9 @@ from naestro.index.found import (
 )
 from naestro.index.grep import grep
 from naestro.index.holdings import NOT_YET, OTHER_WRITES, Holdings
+from naestro.index.indexer_process import NoIndexer
 from naestro.index.indexing import FILES_HERE_MAX, Run, Site, is_large
-from naestro.index.large_runs import LargeRuns, NoIndexer
+from naestro.index.large_runs import LargeRuns
 from naestro.index.late_vectors import FILES_AT_ONCE, give_vectors
 from naestro.index.literal import LiteralSearcher
 from naestro.index.manifest import Counts, Manifest
