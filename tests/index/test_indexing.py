@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -242,6 +243,17 @@ def test_an_index_whose_folder_was_taken_away_is_made_again_and_written_by_one(w
         with index_of(workspace, is_run=False) as other:
             assert other.refresh().phase == "waiting"
             assert paths(other, "alpha")[0] == "a.py"
+
+
+def test_a_manifest_with_a_flipped_byte_in_a_path_is_made_anew(workspace: Workspace) -> None:
+    with index_of(workspace) as index:
+        manifest = index.manifest
+        manifest.checkpoint()
+    with closing(sqlite3.connect(workspace.root.with_name("index") / "manifest.sqlite")) as file, file:
+        file.execute("UPDATE files SET path = CAST(x'ff2e7079' AS TEXT) WHERE path = 'a.py'")
+    with index_of(workspace) as index:
+        assert "It was built anew." in index.status().detail
+        assert paths(index, "alpha")[0] == "a.py"
 
 
 def test_damage_that_was_mended_meanwhile_is_forgotten(workspace: Workspace) -> None:

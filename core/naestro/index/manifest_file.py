@@ -71,8 +71,13 @@ class ManifestFile:
         with self._read_lock:
             if self._reader is None:
                 raise sqlite3.ProgrammingError("the manifest is closed")
-            with closing(self._reader.execute(question, values)) as cursor:
-                return cursor.fetchall()
+            try:
+                with closing(self._reader.execute(question, values)) as cursor:
+                    return cursor.fetchall()
+            except sqlite3.OperationalError as error:
+                if str(error).startswith("Could not decode"):  # a flipped byte, which has no code of its own
+                    raise sqlite3.DatabaseError(str(error)) from error
+                raise
 
     @contextmanager
     def writing(self) -> Generator[sqlite3.Connection]:

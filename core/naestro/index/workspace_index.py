@@ -217,7 +217,7 @@ class WorkspaceIndex:
         except (NaestroError, sqlite3.Error) as met:
             # What was thrown away meanwhile closes under a search; that says nothing of what is there now.
             error = met if age == self._holdings.age else IndexUnavailable(FIRST_RUN)
-            if isinstance(error, IndexDamaged) and self._holdings.is_writer:
+            if is_damage(error) and self._holdings.is_writer:
                 self.damage = said(error)
             found, detail = search_files(self.workspace, question, limit, only, error)
         unseen = sorted(self._unseen)
