@@ -245,6 +245,18 @@ def test_an_index_whose_folder_was_taken_away_is_made_again_and_written_by_one(w
             assert paths(other, "alpha")[0] == "a.py"
 
 
+def test_damage_that_a_search_met_is_mended_by_the_next_process_s_run(workspace: Workspace) -> None:
+    with index_of(workspace):
+        pass
+    for file in (workspace.root.with_name("index") / "chunks.lance" / "data").iterdir():
+        file.write_bytes(b"")
+    with index_of(workspace, is_run=False) as index:
+        assert "damaged" in index.search("alpha").detail
+    with index_of(workspace) as index:
+        reply = index.search("alpha")
+        assert (reply.results[0].path, reply.detail) == ("a.py", "")
+
+
 def test_a_manifest_with_a_flipped_byte_in_a_path_is_made_anew(workspace: Workspace) -> None:
     with index_of(workspace) as index:
         manifest = index.manifest

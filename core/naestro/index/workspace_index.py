@@ -143,7 +143,7 @@ class WorkspaceIndex:
                 self.large_runs.end()
             if not self._holdings.takes():
                 return meter.now("waiting", OTHER_WRITES)
-            damage, self.damage = self.damage, ""
+            damage, self.damage = self.damage or self._noted_damage(), ""
             if is_anew or damage:
                 self._holdings.erase(f"{damage} It was built anew." if damage else "")
             try:
@@ -218,7 +218,7 @@ class WorkspaceIndex:
             # What was thrown away meanwhile closes under a search; that says nothing of what is there now.
             error = met if age == self._holdings.age else IndexUnavailable(FIRST_RUN)
             if is_damage(error) and self._holdings.is_writer:
-                self.damage = said(error)
+                self._note_damage(said(error))
             found, detail = search_files(self.workspace, question, limit, only, error)
         unseen = sorted(self._unseen)
         return SearchReply(found, len(unseen), unseen[:UNSEEN_SHOWN], self._running.locked(), detail)
@@ -304,6 +304,19 @@ class WorkspaceIndex:
             self._failed(error)
         finally:
             self.large_runs.end()
+
+    def _note_damage(self, said: str) -> None:
+        """Keep what a search met for the next run, in whichever process: a run reads only what changed on the disk."""
+        self.damage = said
+        with contextlib.suppress(NaestroError, sqlite3.Error):
+            self.manifest.note(damage=said)
+
+    def _noted_damage(self) -> str:
+        """What a search in another process met, as a sentence; it goes with the manifest that it stands in."""
+        try:
+            return self.manifest.fact("damage")
+        except (NaestroError, sqlite3.Error):
+            return ""
 
     def _failed(self, error: Exception) -> str:
         """Keep why a run failed for the status and the log, and say it."""
