@@ -130,6 +130,18 @@ def test_a_folder_that_goes_takes_its_files_along_and_one_that_comes_brings_them
         assert paths(index, "delta") == ["other/deep/c.py"]
 
 
+def test_a_file_that_becomes_a_folder_and_a_file_again_is_followed(workspace: Workspace) -> None:
+    with index_of(workspace) as index:
+        (workspace.root / "a.py").unlink()
+        write(workspace, {"a.py/inner.py": "def inner(): pass\n"})
+        index.refresh(["a.py"])
+        assert index.manifest.paths() == ["a.py/inner.py", "b.py"]
+        shutil.rmtree(workspace.root / "a.py")
+        write(workspace, {"a.py": "def alpha(): pass\n"})
+        index.refresh(["a.py"])
+        assert index.manifest.paths() == ["a.py", "b.py"]
+
+
 def test_a_file_that_becomes_a_secret_a_link_or_binary_leaves(workspace: Workspace) -> None:
     key = "-----BEGIN PRIVATE KEY-----\n" + "A" * 64 + "\n"
     write(workspace, {"c.py": "def delta(): pass\n", "d.py": "def epsilon(): pass\n"})

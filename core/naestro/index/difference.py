@@ -94,7 +94,8 @@ def of_files(workspace: Workspace, manifest: Manifest, paths: Iterable[str]) -> 
     found = Difference()
     ignores = workspace.ignores()
     for path in paths:
-        if path.rpartition("/")[2] in IGNORE_NAMES:
+        is_rule = path.rpartition("/")[2] in IGNORE_NAMES
+        if is_rule or manifest.holds_below(path) or _is_walked_folder(workspace, path, ignores):
             return None
         seen, record = look(workspace, path, ignores), manifest.record(path)
         if seen is not None:
@@ -102,8 +103,6 @@ def of_files(workspace: Workspace, manifest: Manifest, paths: Iterable[str]) -> 
         elif record is not None:
             found.gone.add(path)
             found.known[path] = record
-        elif manifest.holds_below(path) or _is_walked_folder(workspace, path, ignores):
-            return None
     return found
 
 
