@@ -257,6 +257,13 @@ def test_an_index_whose_folder_was_taken_away_is_made_again_and_written_by_one(w
             assert paths(other, "alpha")[0] == "a.py"
 
 
+def test_an_index_is_for_its_owner_alone_whoever_made_its_folder(workspace: Workspace) -> None:
+    folder = workspace.root.with_name("index")
+    folder.mkdir(mode=0o755)
+    with index_of(workspace):
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_damage_that_a_search_met_is_mended_by_the_next_process_s_run(workspace: Workspace) -> None:
     with index_of(workspace):
         pass

@@ -12,6 +12,7 @@ from naestro.config import cache
 from naestro.errors import IndexUnavailable
 
 OWNER_ONLY = 0o700
+OTHERS = 0o077
 
 
 def indexes() -> Path:
@@ -30,6 +31,8 @@ def made(folder: Path) -> Path:
     try:
         folder.parent.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
         folder.mkdir(mode=OWNER_ONLY, exist_ok=True)
+        if folder.stat().st_mode & OTHERS:  # a library that made it first knows nothing of that
+            folder.chmod(OWNER_ONLY)
     except OSError as error:
         raise IndexUnavailable(
             f"The folder of the index cannot be made: {error.strerror}.",
