@@ -99,7 +99,7 @@ def test_rows_that_another_process_wrote_are_kept_to_it_too(tmp_path: Path) -> N
     with index_of(workspace_of(tmp_path, FILES), embedder="static") as index:
         rows = [row(path, prepared="retry") for path in ("src/a.py", "src/x.h", "top.py")]
         arrivals = Arrivals()
-        arrivals.add(packed(rows, [1, 2, 3], 16))
+        arrivals.add(packed(rows, [1, 2, 3], [b"", b"", b""], 16))
         assert [*arrivals.find(["retry"], None, 9, index.store.statistics)] == [1, 2, 3]
         assert {*arrivals.find(["retry"], None, 9, index.store.statistics, Only("src"))} == {1, 2}
         assert {*arrivals.find(["retry"], None, 9, index.store.statistics, Only("", "cpp"))} == {2}

@@ -84,6 +84,11 @@ class Fresh:
         with self._lock:
             return self._retired.texts(ids) | self._recent.texts(ids)
 
+    def records(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """What ranking needs of those rows of `ids` that another process wrote."""
+        with self._lock:
+            return self._arrivals.records(ids)
+
     def take_in(self, rows: Sequence[Row], paths: Collection[str]) -> None:
         """Find `rows`, which are about to be written in the place of those of `paths`."""
         with self._lock:

@@ -101,11 +101,10 @@ async def rows_of(table: "lancedb.AsyncTable", paths: Collection[str], columns: 
     return await table.query().where(of_paths(paths)).select(columns).to_arrow()
 
 
-async def numbered(table: "lancedb.AsyncTable", paths: Collection[str]) -> list[tuple[int, str, int]]:
-    """The number, the path and the first line of each row of some files."""
-    found = await table.query().where(of_paths(paths)).select(["path", "start"]).with_row_id().to_arrow()
-    columns = (found[name].to_pylist() for name in ("_rowid", "path", "start"))
-    return convert([*zip(*columns, strict=True)], list[tuple[int, str, int]])
+async def record_rows_of(table: "lancedb.AsyncTable", paths: Collection[str]) -> "pa.Table":
+    """The same as `record_rows`, of all rows of some files."""
+    query = table.query().where(of_paths(paths)).select(await _record_columns(table))
+    return await query.with_row_id().to_arrow()
 
 
 def of_paths(paths: Collection[str]) -> str:

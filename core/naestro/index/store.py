@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from msgspec import convert
+
 from naestro.errors import IndexDamaged
 from naestro.index import columns, indexes, lance, queries, record, table
 from naestro.index.arrivals import Arrived, packed
@@ -177,7 +179,8 @@ class Store:
     def _records_of(self, ids: Sequence[int], table: "lancedb.AsyncTable") -> dict[int, bytes]:
         """The records of the rows `ids` that are still there: from their file, else from the table, which is slow."""
         with lance.faults("Reading the index"):
-            here = self._place.records.read(ids)
+            here = self._fresh.records(ids)
+            here |= self._place.records.read([key for key in ids if key not in here])
         rest = [key for key in ids if key not in here]
         if not rest:
             return here
@@ -198,17 +201,16 @@ class Store:
         """
         paths = [*dict.fromkeys(row.chunk.path for row in rows)]
 
-        async def numbers(table: "lancedb.AsyncTable") -> list[tuple[int, str, int]]:
-            found: list[tuple[int, str, int]] = []
-            for start in range(0, len(paths), _PATHS_AT_ONCE):
-                found += await queries.numbered(table, paths[start : start + _PATHS_AT_ONCE])
-            return sorted(found)
+        async def read(table: "lancedb.AsyncTable") -> "list[pa.Table]":
+            starts = range(0, len(paths), _PATHS_AT_ONCE)
+            return [await queries.record_rows_of(table, paths[at : at + _PATHS_AT_ONCE]) for at in starts]
 
-        numbered = self._retried(numbers, "Reading the index")
+        found = sorted(one for piece in self._retried(read, "Reading the index") for one in _placed(piece))
         said = [(sayable(row.chunk.path), row.chunk.start) for row in rows]
-        if [(path, start) for _, path, start in numbered] != said:
+        if [(path, start) for _, path, start, _ in found] != said:
             return None
-        return packed(rows, [key for key, _, _ in numbered], self.pins.dimension)
+        ids, records = [key for key, *_ in found], [held for *_, held in found]
+        return packed(rows, ids, records, self.pins.dimension)
 
     def adopt(self, paths: Collection[str], arrived: Arrived | None, *, has_rows: bool) -> None:
         """See what another process has put into the table in the place of all rows of `paths`.
@@ -303,6 +305,13 @@ def _all_records(table: "lancedb.AsyncTable") -> Iterator[tuple[int, bytes]]:
     pieces = queries.all_record_rows(table)
     while (piece := lance.call(anext, pieces, None)) is not None:
         yield from record.numbered(piece)
+
+
+def _placed(table: "pa.Table") -> Iterator[tuple[int, str, int, bytes]]:
+    """The number, the path, the first line and the record of each row."""
+    paths, starts = map(str, table["path"].to_pylist()), convert(table["start"].to_pylist(), list[int])
+    for (key, held), path, start in zip(record.numbered(table), paths, starts, strict=True):
+        yield key, path, start, held
 
 
 def _prepared(table: "lancedb.AsyncTable") -> Iterator[str]:
