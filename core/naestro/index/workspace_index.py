@@ -19,7 +19,7 @@ from typing import Self, TypeVar
 from naestro.config import Settings
 from naestro.errors import IndexDamaged, IndexFault, IndexUnavailable, NaestroError
 from naestro.index import lookup
-from naestro.index.difference import Difference, Stopped, of_files, of_workspace
+from naestro.index.difference import Stopped, of_files, of_workspace
 from naestro.index.embedding import Embedding
 from naestro.index.faults import is_damage, is_expected, said
 from naestro.index.found import (
@@ -143,7 +143,7 @@ class WorkspaceIndex:
                 self.large_runs.end()
             if not self._holdings.takes():
                 return meter.now("waiting", OTHER_WRITES)
-            damage, self.damage = self.damage or self._noted_damage(), ""
+            damage, self.damage = self.damage or _noted_damage(self._holdings), ""
             if is_anew or damage:
                 self._holdings.erase(f"{damage} It was built anew." if damage else "")
             try:
@@ -175,24 +175,13 @@ class WorkspaceIndex:
             self.folders = difference.folders
         if not difference.is_nothing:
             self._unseen = {task.path for task in difference.todo}
-            self._take_in(difference, meter, stop)
+            site = Site(self.workspace, self.manifest, lambda: self.store, self._embedding)
+            _take_in(self.large_runs, Run(site, difference, meter, stop, self._unseen.difference_update))
         if difference.folders is not None:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             self.manifest.note(updated=now, warnings=" ".join(difference.warnings))
         if self._embedding.is_heavy and not self.embeds_later:
             give_vectors(self.manifest, lambda: self.store, self._embedding, stop)
-
-    def _take_in(self, difference: Difference, meter: Meter, stop: threading.Event) -> None:
-        """A run over what is different: here, or, where it is much, in a process of its own."""
-        seen = self._unseen.difference_update
-        if is_large(difference.todo, difference.pending) or len(difference.gone) > FILES_HERE_MAX:
-            with contextlib.suppress(NoIndexer):
-                self.large_runs.run(difference, meter, stop, seen)
-                return
-        site = Site(self.workspace, self.manifest, lambda: self.store, self._embedding)
-        Run(site, difference, meter, stop, seen)()
-        if meter.chunks >= COMPACT_CHUNKS:
-            self.large_runs.compact(stop)
 
     def search(
         self,
@@ -218,7 +207,8 @@ class WorkspaceIndex:
             # What was thrown away meanwhile closes under a search; that says nothing of what is there now.
             error = met if age == self._holdings.age else IndexUnavailable(FIRST_RUN)
             if is_damage(error) and self._holdings.is_writer:
-                self._note_damage(said(error))
+                self.damage = said(error)
+                _note_damage(self._holdings, self.damage)
             found, detail = search_files(self.workspace, question, limit, only, error)
         unseen = sorted(self._unseen)
         return SearchReply(found, len(unseen), unseen[:UNSEEN_SHOWN], self._running.locked(), detail)
@@ -305,19 +295,6 @@ class WorkspaceIndex:
         finally:
             self.large_runs.end()
 
-    def _note_damage(self, said: str) -> None:
-        """Keep what a search met for the next run, in whichever process: a run reads only what changed on the disk."""
-        self.damage = said
-        with contextlib.suppress(NaestroError, sqlite3.Error):
-            self.manifest.note(damage=said)
-
-    def _noted_damage(self) -> str:
-        """What a search in another process met, as a sentence; it goes with the manifest that it stands in."""
-        try:
-            return self.manifest.fact("damage")
-        except (NaestroError, sqlite3.Error):
-            return ""
-
     def _failed(self, error: Exception) -> str:
         """Keep why a run failed for the status and the log, and say it."""
         self.trouble = said(error)
@@ -344,6 +321,32 @@ class WorkspaceIndex:
     ) -> None:
         """Close it."""
         self.close()
+
+
+def _take_in(large_runs: LargeRuns, run: Run) -> None:
+    """Do `run` here, or, where it is much, in a process of its own."""
+    difference, meter, stop = run.difference, run.meter, run.stop
+    if is_large(difference.todo, difference.pending) or len(difference.gone) > FILES_HERE_MAX:
+        with contextlib.suppress(NoIndexer):
+            large_runs.run(difference, meter, stop, run.written)
+            return
+    run()
+    if meter.chunks >= COMPACT_CHUNKS:
+        large_runs.compact(stop)
+
+
+def _note_damage(holdings: Holdings, damage: str) -> None:
+    """Keep what a search met for the next run, in whichever process: a run reads only what changed on the disk."""
+    with contextlib.suppress(NaestroError, sqlite3.Error):
+        holdings.manifest.note(damage=damage)
+
+
+def _noted_damage(holdings: Holdings) -> str:
+    """What a search in another process met, as a sentence; it goes with the manifest that it stands in."""
+    try:
+        return holdings.manifest.fact("damage")
+    except (NaestroError, sqlite3.Error):
+        return ""
 
 
 def _check_choice(holdings: Holdings, embedding: Embedding) -> None:
