@@ -287,6 +287,20 @@ def test_a_manifest_with_a_flipped_byte_in_a_path_is_made_anew(workspace: Worksp
         assert paths(index, "alpha")[0] == "a.py"
 
 
+@pytest.mark.parametrize("packed", ["x'91a1ff'", "x'c1'", "7"])
+def test_names_that_cannot_be_decoded_are_damage_and_mended(workspace: Workspace, packed: str) -> None:
+    with index_of(workspace) as index:
+        index.manifest.checkpoint()
+    with closing(sqlite3.connect(workspace.root.with_name("index") / "manifest.sqlite")) as file, file:
+        file.execute(f"UPDATE uses SET imports = {packed}")
+    with index_of(workspace, is_run=False) as index:
+        with pytest.raises(IndexDamaged, match="The index is damaged"):
+            index.map()
+        assert index.refresh().phase == "done"
+        assert index.map().files > 0
+        assert "It was built anew." in index.status().detail
+
+
 def test_damage_that_was_mended_meanwhile_is_forgotten(workspace: Workspace) -> None:
     class Healed(dict[str, str | None]):
         """What a search reads while another thread builds the index anew."""

@@ -22,6 +22,8 @@ def said(error: Exception) -> str:
     """What went wrong, as a sentence for a person, and where the error knows it one on what to do."""
     if isinstance(error, NaestroError):
         return error.message if error.hint == error.default_hint else f"{error.message} {error.hint}"
+    if is_damage(error):
+        return f"The index is damaged: {error}."
     if is_expected(error):
         return f"The index cannot be written: {error}."
     return (

@@ -3,13 +3,17 @@
 Read from the manifest's file by `lookup`, `graph` and `map`, from any thread. It knows no grammar.
 """
 
+import sqlite3
 from collections.abc import Iterator
+from typing import TypeVar
 
 import msgspec
 
 from naestro.index.manifest_file import ManifestFile
 from naestro.index.parsed import Definition, Import
 from naestro.types import Value
+
+_T = TypeVar("_T")
 
 _lines = msgspec.msgpack.Decoder(dict[str, list[int]])
 _imports = msgspec.msgpack.Decoder(list[Import])
@@ -41,7 +45,7 @@ class FileNames(Value, frozen=True):
 
 
 class Names:
-    """What the files of one index name; it lives as long as the manifest that gives it."""
+    """What the files of one index name; it lives as long as the manifest that gives it. All raise sqlite3.Error."""
 
     def __init__(self, file: ManifestFile) -> None:
         """Read from `file`."""
@@ -62,7 +66,7 @@ class Names:
     def using(self, name: str) -> list[tuple[str, list[int]]]:
         """Files that use `name`, each with the lines where, in the order of the alphabet."""
         rows = self._file.rows(_USING, name.encode("utf-8", "surrogatepass"))
-        found = ((path, _lines.decode(names).get(name)) for path, names in rows)
+        found = ((path, _decoded(_lines, names).get(name)) for path, names in rows)
         return [(path, lines) for path, lines in found if lines]
 
     def of(self, path: str) -> FileNames | None:
@@ -85,4 +89,12 @@ class Names:
 
 def _file_names(row: tuple[str, str, bytes, bytes], definitions: list[Definition]) -> FileNames:
     path, language, names, imports = row
-    return FileNames(path, language, definitions, _lines.decode(names), _imports.decode(imports))
+    return FileNames(path, language, definitions, _decoded(_lines, names), _decoded(_imports, imports))
+
+
+def _decoded(decoder: msgspec.msgpack.Decoder[_T], packed: bytes) -> _T:
+    """What was packed. Raises sqlite3.DatabaseError, as the rest of the file, where a flipped byte made it other."""
+    try:
+        return decoder.decode(packed)
+    except (msgspec.DecodeError, UnicodeDecodeError, TypeError) as error:  # TypeError: NULL, a number
+        raise sqlite3.DatabaseError(f"Could not decode the names of a file ({error})") from error

@@ -74,10 +74,11 @@ class OpenIndex:
         self.used_at = time.monotonic()
         if self._watcher is not None:
             self._watcher.use()
-        answer = await to_thread.run_sync(question, limiter=self._questions, abandon_on_cancel=True)
-        if self.index.damage:
-            self._begun(is_anew=False)
-        return answer
+        try:
+            return await to_thread.run_sync(question, limiter=self._questions, abandon_on_cancel=True)
+        finally:
+            if self.index.damage:
+                self._begun(is_anew=False)
 
     @property
     def is_busy(self) -> bool:

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -204,24 +204,22 @@ class WorkspaceIndex:
                 raise IndexUnavailable(FIRST_RUN)
             detail = UNSAID if is_unsaid(found) else ""
         except (NaestroError, sqlite3.Error) as met:
-            # What was thrown away meanwhile closes under a search; that says nothing of what is there now.
-            error = met if age == self._holdings.age else IndexUnavailable(FIRST_RUN)
-            if is_damage(error) and self._holdings.is_writer:
-                self.damage = said(error)
-                _note_damage(self._holdings, self.damage)
+            error = self._met(met, age)
             found, detail = search_files(self.workspace, question, limit, only, error)
         unseen = sorted(self._unseen)
         return SearchReply(found, len(unseen), unseen[:UNSEEN_SHOWN], self._running.locked(), detail)
 
     def symbol(self, name: str, limit: int = 50) -> list[Place]:
         """Where `name` (bare or qualified) is defined. Raises `InputError`, `IndexFault`."""
-        found = lookup.symbol(self.manifest.names, name, limit)
-        return found or _nothing(found, self.manifest, is_running=self._running.locked())
+        with self._asking():
+            found = lookup.symbol(self.manifest.names, name, limit)
+            return found or _nothing(found, self.manifest, is_running=self._running.locked())
 
     def references(self, name: str, limit: int = 200) -> list[Place]:
         """Where `name` is used. Raises `InputError`, `IndexFault`."""
-        found = lookup.references(self.manifest.names, self.workspace, name, limit)
-        return found or _nothing(found, self.manifest, is_running=self._running.locked())
+        with self._asking():
+            found = lookup.references(self.manifest.names, self.workspace, name, limit)
+            return found or _nothing(found, self.manifest, is_running=self._running.locked())
 
     def outline(self, path: str, *, buffers: Mapping[str, str | None] = {}) -> list[Place]:
         """What a file defines, from its top to its end. Raises `WorkspaceError` for a file that is not read."""
@@ -230,8 +228,31 @@ class WorkspaceIndex:
     def map(self, budget_tokens: int = 2000, question: str = "") -> MapReply:
         """The repository map within about `budget_tokens`, about `question` where there is one. Raises `IndexFault`."""
         found = self.search(question, MAP_RESULTS).results if question else []
-        reply = repository_map(self.manifest.names.all(), budget_tokens, found)
-        return reply if reply.files else _nothing(reply, self.manifest, is_running=self._running.locked())
+        with self._asking():
+            reply = repository_map(self.manifest.names.all(), budget_tokens, found)
+            return reply if reply.files else _nothing(reply, self.manifest, is_running=self._running.locked())
+
+    @contextlib.contextmanager
+    def _asking(self) -> Generator[None]:
+        """A question about names: whatever stands against it is an `IndexFault`."""
+        age = self._holdings.age
+        try:
+            yield
+        except (IndexFault, sqlite3.Error) as met:
+            error = self._met(met, age)
+            if isinstance(error, IndexFault):
+                raise error from met
+            kind = IndexDamaged if is_damage(error) else IndexUnavailable
+            raise kind(said(error)) from met
+
+    def _met(self, error: Exception, age: int) -> Exception:
+        """What a question met that began at `age`; damage is kept for the next run."""
+        if age != self._holdings.age:  # what was thrown away closes under it: no word on what is there now
+            return IndexUnavailable(FIRST_RUN)
+        if is_damage(error) and self._holdings.is_writer:
+            self.damage = said(error)
+            _note_damage(self._holdings, self.damage)
+        return error
 
     def grep(self, regex: str, limit: int = 200, *, buffers: Mapping[str, str | None] = {}) -> list[Match]:
         """Lines that match, in the files as they are. Raises `InputError` for what is no regular expression."""
