@@ -177,7 +177,12 @@ def test_the_last_span_tells_what_was_left_out_and_likely_files_are_searched_fir
     searcher = LiteralSearcher(workspace, size_max=8)
     spans = searcher.search("the event in named.py", 5)
     assert [span.path for span in spans] == ["named.py", "event.py"]
-    assert spans[-1].why == "event; 1 files were not searched: the limit of time or size was reached"
+    assert spans[-1].why == "event; 1 file was not searched: the limit of time or size was reached"
+
+
+def test_the_reason_says_the_words_as_the_question_writes_them(workspace: Workspace) -> None:
+    write(workspace, {"a.py": "decides = policies\n"})
+    assert search(workspace, "Who decided the policies?")[0].why == "decided, policies"
 
 
 @pytest.mark.parametrize(

@@ -143,11 +143,14 @@ def test_a_search_that_finds_nothing_says_so_in_a_sentence(indexed: Cli) -> None
         (("search", "x", "--path", "nowhere"), Exit.USAGE, "There is no nowhere."),
         (("search", "x", "--language", "klingon"), Exit.USAGE, "There is no language 'klingon' here."),
         (("search", "x", "--path", ".."), Exit.FILES, "lies outside the workspace"),
-        (("grep", "("), Exit.USAGE, "("),
+        (("grep", "("), Exit.USAGE, "The expression '(' cannot be used: missing ): (."),
+        (("grep", r"(a)\1"), Exit.USAGE, r"The expression '(a)\1' cannot be used"),
         (("grep", "x" * 1001), Exit.USAGE, "has 1,001 characters"),
         (("symbol", ""), Exit.USAGE, "The name is empty."),
         (("outline", "data.bin"), Exit.FILES, "data.bin"),
+        (("outline", "src"), Exit.USAGE, "src is a folder."),
         (("index", "nowhere"), Exit.USAGE, "is not a folder"),
+        (("index", "--status", "--rebuild"), Exit.USAGE, "--status changes nothing"),
     ],
 )
 def test_a_wrong_question_is_refused_with_a_hint(
@@ -168,6 +171,16 @@ def test_a_workspace_without_an_index_is_searched_by_words_and_the_answer_says_s
     nothing = cli.run("symbol", "Policy")
     assert nothing.returncode == Exit.JOURNAL
     assert "naestro index" in nothing.stderr
+
+
+def test_names_that_only_hold_what_was_asked_for_and_places_that_were_cut_off_are_told(indexed: Cli) -> None:
+    longer = indexed.run("symbol", "olic")
+    assert longer.stdout == "src/retry.py:4  class Policy:\n"
+    assert longer.stderr == "note: nothing is called 'olic'; these names hold it\n"
+    assert indexed.run("symbol", "policy").stderr == ""
+    assert indexed.run("symbol", "Policy.is_retried()").stderr == ""
+    cut = indexed.run("symbol", "Policy", "--references", "--limit", "1")
+    assert cut.stderr == "note: these are the first 1; --limit gives more\n"
 
 
 def test_a_name_is_shown_where_it_is_defined_and_used(indexed: Cli) -> None:

@@ -25,11 +25,24 @@ def test_a_search_in_a_terminal_marks_what_matches_at_any_width(
     assert max(len(line) for line in text.splitlines() if "note:" not in line) <= columns
 
 
+def test_a_definition_takes_one_line_at_any_width(cli: Cli) -> None:
+    wide = f"def add({', '.join(f'argument_{n}: int' for n in range(9))}) -> int:"
+    (cli.workspace / "wide.py").write_text(f"{wide}\n    return 0\n")
+    assert cli.run("index").returncode == 0
+    for command in (("symbol", "add"), ("outline", "wide.py")):
+        with cli.at_terminal(*command, columns=40) as terminal:
+            assert terminal.end() == 0
+            lines = [line for line in terminal.text.splitlines() if "argument_" in line]
+        assert len(lines) == 1
+        assert lines[0].rstrip().endswith("…")
+        assert len(lines[0].rstrip()) <= 40
+
+
 def test_a_person_sees_the_index_grow_and_what_it_holds_in_the_end(cli: Cli) -> None:
     with cli.at_terminal("index") as terminal:
         terminal.wait_for("indexed ")
         assert terminal.end() == 0
-        assert "1 files in 1 parts" in terminal.text
+        assert "1 file in 1 part," in terminal.text
 
 
 def test_an_index_that_is_left_here_goes_on_with_the_next_command(cli: Cli) -> None:

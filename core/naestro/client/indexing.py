@@ -188,7 +188,7 @@ def _root(workspace: str) -> Path:
 def check_text(name: str, text: str, max_chars: int, *, is_blank_allowed: bool = False) -> None:
     """Raise `InputError` where `text`, which a person knows as `name`, is empty or longer than is looked for."""
     if not (text if is_blank_allowed else text.strip()):
-        raise InputError(f"The {name} is empty.", hint="Say in a few words what is looked for.")
+        raise InputError(f"The {name} is empty.", hint="Say what is looked for.")
     if len(text) > max_chars:
         raise InputError(
             f"The {name} has {len(text):,} characters; at most {max_chars:,} are looked for.",

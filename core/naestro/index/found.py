@@ -7,7 +7,7 @@ from naestro.types import Value
 
 ONLY_MEANING: Final = "is close in meaning; says no word of the question"
 """Why a place was found where none says a word of the question."""
-UNSAID: Final = "No word of the question is in the index: what was found is close in meaning, at best."
+UNSAID: Final = "No word of the question was found: what is shown is close in meaning, at best."
 """The detail of such an answer."""
 
 

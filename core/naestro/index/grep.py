@@ -107,8 +107,9 @@ class Expression:
         options.log_errors = False
         options.never_nl = True
         try:
-            self._compiled = re2.compile(f"(?m:{pattern})".encode("utf-8", "replace"), options)
+            # By itself first, so that what is said against it speaks of what was typed.
             plain = re2.compile(pattern.encode("utf-8", "replace"), options)
+            self._compiled = re2.compile(f"(?m:{pattern})".encode("utf-8", "replace"), options)
         except re2.error as error:
             raise _refused(pattern, _said(error)) from error
         if plain.programsize > PROGRAM_SIZE_MAX:
@@ -248,7 +249,7 @@ def _content(path: str) -> bytes:
 
 def _refused(pattern: str, why: str) -> InputError:
     return InputError(
-        f"The expression {pattern[:80]!r} cannot be used: {why}.",
+        f"The expression '{pattern[:80]}' cannot be used: {why}.",
         hint="Write it as for ripgrep: no look-around, no back-references; put a backslash before ( or [ itself.",
     )
 

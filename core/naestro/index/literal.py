@@ -109,6 +109,12 @@ class LiteralSearcher:
 
         It reads the disk, and gives the spans that it finds there as `files` has them.
         """
+        spans, lacking = self.look(query, limit)
+        spans = told(spans, lacking) if lacking else spans
+        return [*as_seen(spans, self.workspace, files)] if files and files.buffers else spans
+
+    def look(self, query: str, limit: int) -> tuple[list[Span], str]:
+        """At most `limit` spans of the disk, and what was not searched, in words; empty where all was."""
         terms = terms_of(query)
         ignores = self.workspace.ignores()
         start = time.monotonic()
@@ -133,11 +139,12 @@ class LiteralSearcher:
                 found.append(hit)
         spans = fitting(_ranked(found, terms), limit)
         left_out = len(paths) - searched
-        if is_cut or left_out:
-            what = f"{f'more than {left_out}' if is_cut else left_out} files were not searched"
-            _log.warning("Literal search: %s.", what)
-            spans = told(spans, f"{what}: the limit of time or size was reached")
-        return [*as_seen(spans, self.workspace, files)] if files and files.buffers else spans
+        if not is_cut and not left_out:
+            return spans, ""
+        most = "more than " if is_cut else ""
+        what = f"{most}{left_out} {'file was' if left_out == 1 else 'files were'} not searched"
+        _log.warning("Literal search: %s.", what)
+        return spans, f"{what}: the limit of time or size was reached"
 
     def defining(self, name: str) -> Iterator[str]:
         """Files with a line that looks like the definition of `name`, in the order of the alphabet."""
@@ -238,9 +245,8 @@ def _spans(one: _Found, terms: Terms, weights: dict[str, float]) -> Iterator[Spa
         best = [(0.0, Block(1, min(len(one.lines), SPAN_LINES_MAX), ""))]
     base = NAMED_SCORE if named else 0.0
     for score, start, end in _joined(best, one):
-        words = sorted(
-            {word.strip(".") for line in range(start, end + 1) for word in one.by_line.get(line, ())}
-        )
+        said = {word for line in range(start, end + 1) for word in one.by_line.get(line, ())}
+        words = sorted({terms.written.get(word, word.strip(".")) for word in said})
         why = ", ".join((["named in the task"] if named else []) + words)
         yield _span(one, start, end, why, base + score)
 

@@ -5,6 +5,7 @@ functions over text; `literal` above looks the terms up.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,6 +65,8 @@ class Terms:
     identifiers: frozenset[str]
     """Names as the task writes them, that only code has: `event_number`, `JournalLocked`."""
     named: tuple[NamedFile, ...]
+    written: Mapping[str, str]
+    """Each stem as the task first writes its word, in lower case."""
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -80,7 +83,7 @@ class Terms:
 
 def terms_of(task: str) -> Terms:
     """The terms of a task."""
-    words: dict[str, None] = {}
+    words: dict[str, str] = {}
     identifiers: dict[str, None] = {}
     for word in _WORD.findall(_FILE_ENDING.sub("", task)):
         parts = _PART.findall(word)
@@ -88,9 +91,9 @@ def terms_of(task: str) -> Terms:
             identifiers[word] = None
         for part in parts:
             if part.lower() not in STOP_WORDS and len(part) > 1:
-                words[stem(part)] = None
+                words.setdefault(stem(part), part.lower())
     named = tuple(dict.fromkeys(_named(task)))
-    return Terms(tuple(words)[:TERMS_MAX], frozenset(list(identifiers)[:TERMS_MAX]), named)
+    return Terms(tuple(words)[:TERMS_MAX], frozenset(list(identifiers)[:TERMS_MAX]), named, words)
 
 
 def stem(word: str) -> str:

@@ -392,9 +392,10 @@ def search_files(
     workspace: Workspace, question: str, limit: int, only: Only, error: Exception
 ) -> tuple[list[Found], str]:
     """What a search of the files as they are finds, by words, and why it was made: `error` stood against another."""
-    spans = LiteralSearcher(workspace, admits=only.admits).search(question, limit)
+    spans, lacking = LiteralSearcher(workspace, admits=only.admits).look(question, limit)
     found = [Found(span.path, span.start, span.end, span.score, span.why, span.text) for span in spans]
-    return found, f"{said(error)} Searched the files as they are, by words alone."
+    how = "Searched the files as they are, by words alone" + (f"; {lacking}" if lacking else "")
+    return found, f"{said(error)} {how}."
 
 
 def _lacking(language: str, files: int) -> str:

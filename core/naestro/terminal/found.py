@@ -16,7 +16,7 @@ from rich.text import Text
 from naestro.client.api import SearchReply
 from naestro.index.found import Found
 from naestro.index.terms import Terms, hits, terms_of
-from naestro.terminal.text import one_line, printable
+from naestro.terminal.text import counted, one_line, printable
 
 LINES_SHOWN = 12
 """Lines of one result: five results fit on two screens."""
@@ -75,7 +75,8 @@ def notes(reply: SearchReply) -> Iterator[str]:
     elif reply.unseen_files:
         named = ", ".join(one_line(path) for path in reply.unseen[:3])
         among = f", among them {named}" if named else ""
-        yield f"{reply.unseen_files:,} files are not in the index yet{among}."
+        verb = "is" if reply.unseen_files == 1 else "are"
+        yield f"{counted(reply.unseen_files, 'file')} {verb} not in the index yet{among}."
     elif reply.is_indexing:
         yield "The index is being brought up to date."
 

@@ -31,8 +31,13 @@ def index(
     in_process: InProcess = False,
 ) -> None:
     """Index the code of a workspace, and wait until that is done; the daemon keeps it fresh afterwards."""
+    from naestro.errors import InputError
     from naestro.terminal.indexing import show_index, update_index
 
+    if rebuild and status:
+        raise InputError(
+            "--status changes nothing, so --rebuild cannot stand beside it.", hint="Leave one out."
+        )
     folder, is_remote = folder_of(path), not in_process
     if status:
         finish(show_index(folder, as_json=as_json, is_remote=is_remote))

@@ -17,7 +17,7 @@ from naestro.terminal.connection import open_indexing
 from naestro.terminal.exits import Exit
 from naestro.terminal.plain import print_json
 from naestro.terminal.streams import say
-from naestro.terminal.text import one_line
+from naestro.terminal.text import counted, one_line
 
 MB = 1_000_000
 FAILED_HINT = "Mend that and run `naestro index` again; until then a search answers from what is there."
@@ -101,14 +101,14 @@ def _status_lines(status: IndexStatus) -> Iterator[str]:
 
 def _holdings(status: IndexStatus) -> Iterator[str]:
     """What is in the index, what is not and why."""
-    yield f"  {status.files:,} files in {status.chunks:,} parts, {status.size_bytes / MB:.1f} MB on the disk"
+    files, parts = counted(status.files, "file"), counted(status.chunks, "part")
+    yield f"  {files} in {parts}, {status.size_bytes / MB:.1f} MB on the disk"
     if status.skipped_files:
         reasons = sorted(status.skipped.items(), key=lambda pair: (-pair[1], pair[0]))
         said = ", ".join(f"{count:,} {one_line(reason)}" for reason, count in reasons)
-        counted = "1 file" if status.skipped_files == 1 else f"{status.skipped_files:,} files"
-        yield f"  {counted} left out" + (f": {said}" if said else "")
+        yield f"  {counted(status.skipped_files, 'file')} left out" + (f": {said}" if said else "")
     if status.unseen_files:
-        yield f"  {status.unseen_files:,} files are not in it yet"
+        yield f"  {counted(status.unseen_files, 'file')} not in it yet"
     yield f"  by meaning: {one_line(status.embedder)}" if status.embedder else "  by words alone"
     if status.detail:
         yield f"  {one_line(status.detail)}"

@@ -5,6 +5,7 @@ answer go to stderr. Below stand the client and `found`, which draws the code.
 """
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ async def search(asked: Asked, query: str, shown: Shown) -> int:
     if not reply.results:
         among = f" in {one_line(only.path)}" if only.path else ""
         among += f" in {only.language}" if only.language else ""
-        print(f"Nothing was found for {one_line(query, 80)!r}{among}.")
+        print(f"Nothing was found for '{one_line(query, 80)}'{among}.")
     for note in found.notes(reply):
         say(f"note: {note}")
     return Exit.OK
@@ -111,13 +112,19 @@ async def show_symbol(asked: Asked, name: str, *, with_references: bool, limit: 
         print("\nused in" if defined else "used in")
         _print_places(uses)
     if not defined and not uses:
-        print(f"Nothing is called {one_line(name, 80)!r} in the index.")
+        print(f"Nothing is called '{one_line(name, 80)}' in the index.")
+    if defined and not any(_is_called(place, name) for place in defined):
+        say(f"note: nothing is called '{one_line(name, 80)}'; these names hold it")
+    if limit in (len(defined), len(uses)):
+        say(_first(limit))
     return Exit.OK
 
 
 async def show_outline(asked: Asked, path: str) -> int:
     """Print what a file defines."""
     within = _from_root(asked.folder, path)
+    if (asked.folder / path).is_dir():
+        raise InputError(f"{one_line(path) or '.'} is a folder.", hint="Name one of its files.")
     async with open_indexing(is_remote=asked.is_remote) as index:
         places = await index.outline(str(asked.folder), within)
     if asked.as_json:
@@ -138,19 +145,29 @@ async def grep(asked: Asked, pattern: str, limit: int) -> int:
         print_json({"matches": matches})
         return Exit.OK
     if not matches:
-        print(f"No line matches {one_line(pattern, 80)!r}.")
+        print(f"No line matches '{one_line(pattern, 80)}'.")
     _print_matches(matches)
     if len(matches) == limit:
-        say(f"note: these are the first {limit:,}; --limit gives more")
+        say(_first(limit))
     return Exit.OK
+
+
+def _first(limit: int) -> str:
+    return f"note: these are the first {limit:,}; --limit gives more"
+
+
+def _is_called(place: Place, name: str) -> bool:
+    """Whether a definition has the last part of `name` as its own, in whatever case."""
+    parts = re.findall(r"\w+", name.lower())
+    return bool(parts) and re.findall(r"\w+", place.name.lower())[-1:] == parts[-1:]
 
 
 def _print_places(places: Sequence[Place]) -> None:
     console = wide_console()
     for place in places:
         where = (f"{one_line(place.path)}:{place.start}", "cyan")
-        line = Text.assemble(where, "  ", (_kind(place), "dim"), _said(place), no_wrap=True)
-        console.print(line, overflow="ellipsis")
+        line = Text.assemble(where, "  ", (_kind(place), "dim"), _said(place))
+        console.print(line, overflow="ellipsis", no_wrap=True)
 
 
 def _print_outline(places: Sequence[Place]) -> None:
@@ -163,9 +180,8 @@ def _print_outline(places: Sequence[Place]) -> None:
             f"  {inner}",
             (_kind(place), "dim"),
             _said(place),
-            no_wrap=True,
         )
-        console.print(line, overflow="ellipsis")
+        console.print(line, overflow="ellipsis", no_wrap=True)
 
 
 def _kind(place: Place) -> str:

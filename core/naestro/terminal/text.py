@@ -30,3 +30,8 @@ def readable(data: bytes) -> str:
     except (msgspec.DecodeError, UnicodeDecodeError):
         text = data.decode("utf-8", "replace")
     return visible(text)
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 file`, `1,200 files`."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
