@@ -49,3 +49,15 @@ def test_a_file_that_is_not_whole_is_not_read(records: Records, tmp_path: Path, 
     other = Records(tmp_path)
     other.begin(TABLE)
     assert other.read([3]) == {}
+
+
+def test_a_record_with_a_changed_bit_is_never_believed(records: Records, tmp_path: Path) -> None:
+    whole = (tmp_path / FILE).read_bytes()
+    right = records.read([3, 9, 200])
+    for at in range(len(whole)):
+        (tmp_path / FILE).unlink()
+        (tmp_path / FILE).write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        other = Records(tmp_path)
+        other.begin(TABLE)
+        assert other.read([3, 9, 200]).items() <= right.items()
+        assert other.read([7]) == {}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from naestro.policy.git_folder import git_folder, repository_above
 from naestro.policy.ignore import Ignores
-from naestro.policy.workspace import Workspace
+from naestro.policy.workspace import Workspace, refusal
 from tests.policy.test_ignore import PATTERNS, git
 
 ME = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always")
@@ -100,6 +100,21 @@ def test_a_linked_worktree_within_has_the_excludes_of_its_repository(top: Path) 
     (top / ".git/info/exclude").write_text("*.tmp\n")
     (top / "trees/side/a.tmp").touch()
     assert same(top) == {"code.py", "trees/side/code.py"}
+
+
+def test_what_git_keeps_in_a_bare_repository_is_not_read(top: Path, tmp_path: Path) -> None:
+    init(tmp_path / "origin")
+    git(top, *ME, "clone", "-q", "--bare", str(tmp_path / "origin"), "origin.git")
+    git(top / "origin.git", "worktree", "add", "-q", "-b", "side", "side")
+    (top / "origin.git/notes.md").touch()
+    (top / "HEAD").touch()
+    (top / "config").touch()
+    assert set(Workspace(top).files()) == {
+        *("HEAD", "config", "origin.git/notes.md"),
+        "origin.git/side/code.py",
+    }
+    assert set(Workspace(top / "origin.git").files()) == {"notes.md", "side/code.py"}
+    assert "bare" in str(refusal("origin.git/hooks/any/file", Ignores(top)))
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,10 @@ class Tally:
         self._lock = threading.Lock()
         self._added: list[TermCounts] = []
         self._stamp = self._stamp_now()
-        self._now = Statistics.load(folder) or Statistics()
+        found = Statistics.load(folder)
+        self._now = found or Statistics()
+        self.is_damaged = found is None and self._stamp is not None
+        """Whether a file was there that says nothing: `renew` makes it anew."""
 
     @property
     def statistics(self) -> Statistics:

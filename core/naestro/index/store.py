@@ -79,6 +79,10 @@ class Store:
         self._fresh = Fresh(*self._place.opened())
         self.rebuild_reason = self._place.rebuild_reason
         """Why this index must be made anew (another embedder or layout), as a sentence: `erase` and `open` then."""
+        if is_writer and self._tally.is_damaged and not self.rebuild_reason:
+            table = self._fresh.table
+            with lance.faults("Reading the index"):
+                self._tally.renew(self.count, lambda: _prepared(table))
 
     @classmethod
     def open(

@@ -14,6 +14,22 @@ from pathlib import Path
 
 POINTER_SIZE_MAX = 8192
 """Bytes of a file that names a folder; no system knows longer paths."""
+OWN_NAMES = frozenset(
+    {
+        "HEAD",
+        "branches",
+        "common",
+        "config",
+        "config.worktree",
+        "description",
+        "hooks",
+        "index",
+        "info",
+        "lfs",
+    }
+    | {"logs", "modules", "objects", "packed-refs", "refs", "remotes", "rr-cache", "shallow", "worktrees"}
+)
+"""What git keeps in a repository's folder (gitrepository-layout), besides files like `FETCH_HEAD`."""
 
 
 def git_root(start: Path) -> Path | None:
@@ -50,7 +66,7 @@ def git_folder(top: Path) -> Path | None:
         if not pointer.startswith("gitdir:"):
             return None
         git = top / pointer.removeprefix("gitdir:").strip()
-    return git if _is_repository(git) else None
+    return git if is_repository_folder(git) else None
 
 
 def common_folder(git: Path) -> Path:
@@ -80,7 +96,13 @@ def beginning_of(path: Path, size_max: int) -> bytes:
             return b""
 
 
-def _is_repository(git: Path) -> bool:
+def is_gits_own(name: str) -> bool:
+    """Whether git gives this name to something in a repository's folder."""
+    return name in OWN_NAMES or name.endswith("_HEAD")
+
+
+def is_repository_folder(git: Path) -> bool:
+    """Whether git would take the folder for where a repository is kept, a bare one or not."""
     common = common_folder(git)
     is_folder = os.path.isdir  # a path of any bytes is no folder, and no error
     return os.path.lexists(git / "HEAD") and is_folder(common / "objects") and is_folder(common / "refs")

@@ -13,7 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from naestro.policy.git_folder import beginning_of, exclude_file, git_folder, repository_above
+from naestro.policy.git_folder import (
+    beginning_of,
+    exclude_file,
+    git_folder,
+    is_gits_own,
+    is_repository_folder,
+    repository_above,
+)
 from naestro.policy.global_ignores import global_ignore_file
 
 PATTERNS_SIZE_MAX = 1024 * 1024
@@ -73,6 +80,7 @@ class Ignores:
     """Where the root lies in its repository: empty, or ending in `/`."""
     _layers: dict[str, _Layers] = field(default_factory=dict[str, _Layers])
     _folders: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
+    _bare: dict[str, bool] = field(default_factory=dict[str, bool])
 
     def __post_init__(self) -> None:
         """Read the rules at the root, and those above it in the same repository."""
@@ -97,6 +105,21 @@ class Ignores:
             if next((verdict for verdict in said if verdict is not None), False):
                 return name
         return None
+
+    def is_of_bare_repository(self, path: str) -> bool:
+        """Whether `path` is, or lies in, what git keeps in a folder that is itself a repository's.
+
+        A person's own files and linked worktrees may lie beside that.
+        """
+        names = path.split("/")
+        return any(
+            is_gits_own(name) and self._is_bare("/".join(names[:depth])) for depth, name in enumerate(names)
+        )
+
+    def _is_bare(self, folder: str) -> bool:
+        if folder not in self._bare:
+            self._bare[folder] = is_repository_folder(self.root / folder)
+        return self._bare[folder]
 
     def _folder(self, path: str) -> str | None:
         if path not in self._folders:

@@ -165,6 +165,8 @@ def refusal(path: str, ignores: Ignores, *, is_folder: bool = False) -> str | No
         return f"it lies more than {FOLDERS_MAX} folders deep"
     if any(part.lower() == ".git" for part in path.split("/")):
         return "it belongs to git"
+    if ignores.is_of_bare_repository(path):
+        return "it belongs to git, in a bare repository"
     pattern = secret_name(path)
     if pattern and not is_folder:
         return f"its name looks like a secret ({pattern})"
