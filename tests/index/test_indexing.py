@@ -222,6 +222,18 @@ def test_many_files_are_taken_in_by_workers_with_the_same_result(workspace: Work
         assert one.vector is not None
 
 
+def test_after_a_run_that_failed_nothing_is_said_not_to_be_there(workspace: Workspace) -> None:
+    with index_of(workspace) as index:
+        assert index.symbol("gamma") == []
+        index.trouble = "The index cannot be written: database or disk is full."
+        with pytest.raises(IndexUnavailable, match="disk is full"):
+            index.symbol("gamma")
+        assert index.symbol("alpha")
+        assert index.search("alpha").detail == index.trouble
+        assert index.refresh().phase == "done"
+        assert (index.symbol("gamma"), index.search("alpha").detail) == ([], "")
+
+
 def test_a_run_that_is_stopped_goes_on_later(workspace: Workspace) -> None:
     with index_of(workspace, is_run=False) as index:
         stop = threading.Event()

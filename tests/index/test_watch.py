@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from watchfiles._rust_notify import RustNotify
 
 from naestro.config import environment_for_child
 from naestro.index import watch
@@ -16,6 +17,7 @@ from naestro.index.walk import walk
 from naestro.index.watch import CannotWatch, Changed, Watcher
 from naestro.policy.workspace import Workspace
 from tests.index.indexed import workspace_of, write
+from tests.support.unprivileged import unprivileged
 
 WAIT_S = 30.0
 WHO = {f"GIT_{who}_{what}": "a@b.example" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -160,6 +162,35 @@ def test_a_workspace_of_too_many_folders_is_not_watched(workspace: Workspace) ->
 
 def test_a_folder_that_has_gone_meanwhile_is_no_trouble(workspace: Workspace) -> None:
     Watcher(workspace.root, ["", "gone"]).close()
+
+
+def test_the_system_s_limit_is_not_passed_over_in_silence(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = RustNotify
+
+    def at_the_limit(paths: list[str], *flags: bool) -> RustNotify:
+        """What watchfiles does there: told to leave out what may not be read, it watches less and says nothing."""
+        if flags[-1]:
+            return real(paths[:1], *flags)
+        raise OSError("OS file watch limit reached. about [a folder]")
+
+    monkeypatch.setattr("watchfiles._rust_notify.RustNotify", at_the_limit)
+    with pytest.raises(CannotWatch, match="max_user_watches"):
+        Watcher(workspace.root, [""])
+
+
+def test_a_folder_that_may_not_be_read_leaves_the_others_watched() -> None:
+    with unprivileged() as folder:
+        for name in ("closed", "open"):
+            (folder / name).mkdir()
+        (folder / "closed").chmod(0)
+        watcher = Watcher(folder, ["", "closed", "open"])
+        (folder / "open/a.py").touch()
+        changed = watcher.wait(threading.Event())
+        watcher.close()
+    assert changed is not None
+    assert "open/a.py" in (changed.paths or ())
 
 
 _CROWDED = """

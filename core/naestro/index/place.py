@@ -13,6 +13,7 @@ from naestro.errors import IndexUnavailable
 
 OWNER_ONLY = 0o700
 OTHERS = 0o077
+_HINT = "Free some room or mend the rights of Naestro's cache folder (NAESTRO_CACHE)."
 
 
 def indexes() -> Path:
@@ -36,7 +37,7 @@ def made(folder: Path) -> Path:
     except OSError as error:
         raise IndexUnavailable(
             f"The folder of the index cannot be made: {error.strerror}.",
-            hint="Free some room or mend the rights of Naestro's cache folder (NAESTRO_CACHE).",
+            hint=_HINT,
         ) from error
     return folder
 
@@ -84,7 +85,7 @@ class Lease:
         try:
             descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise IndexUnavailable(f"The index cannot be locked: {error.strerror}.") from error
+            raise IndexUnavailable(f"The index cannot be locked: {error.strerror}.", hint=_HINT) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

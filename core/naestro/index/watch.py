@@ -11,9 +11,12 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from naestro.policy.git_folder import exclude_file, git_folder, repository_above
+
+if TYPE_CHECKING:
+    from watchfiles._rust_notify import RustNotify
 
 STEP_MS: Final = 15
 """Between two looks at what the system has told; a change is told when one of them brings nothing new."""
@@ -28,6 +31,8 @@ GIT_QUIET_S: Final = 0.15
 """After git is done: a rebase or a pull goes on at once."""
 FOLDERS_MAX: Final = 60_000
 """Folders that are watched one by one: half of what systems commonly allow one user."""
+TRIES: Final = 5
+"""To watch folders of which one goes away at that moment."""
 PATHS_MAX: Final = 200
 """More changed paths than that are looked for by a walk."""
 
@@ -90,8 +95,6 @@ class Watcher:
 
     def __init__(self, root: Path, folders: Sequence[str], *, folders_max: int = FOLDERS_MAX) -> None:
         """Watch `folders`, relative to `root`. Raises CannotWatch."""
-        from watchfiles._rust_notify import RustNotify
-
         if len(folders) > folders_max:
             raise CannotWatch(f"The workspace has {len(folders)} folders, too many to be watched.")
         self.folders = frozenset(folders)
@@ -107,7 +110,7 @@ class Watcher:
         git = (str(self._git.folder), str(self._git.exclude.parent)) if self._git else ()
         paths = [f"{self._start}{folder}".rstrip(os.sep) or os.sep for folder in folders]
         try:
-            self._rust = RustNotify([*dict.fromkeys([*paths, *git])], False, False, 0, False, True)
+            self._rust = _watching([*dict.fromkeys([*paths, *git])])
         except UnicodeEncodeError as error:
             raise CannotWatch("The workspace's path is no UTF-8 text, and cannot be watched.") from error
         except (OSError, RuntimeError) as error:
@@ -179,6 +182,23 @@ class Watcher:
         if not paths:
             return None
         return Changed(None if len(paths) > PATHS_MAX else frozenset(paths))
+
+
+def _watching(paths: Sequence[str]) -> "RustNotify":
+    """A watch of those of `paths` that are there and may be read. Raises OSError, RuntimeError.
+
+    watchfiles could leave the others out by itself, but would then say nothing of the system's limit either.
+    """
+    from watchfiles._rust_notify import RustNotify
+
+    for left in reversed(range(TRIES)):
+        there = [path for path in paths if os.access(path, os.R_OK, effective_ids=True)]
+        try:
+            return RustNotify(there, False, False, 0, False, False)
+        except (FileNotFoundError, PermissionError):  # since it was looked at
+            if not left:
+                raise
+    raise AssertionError  # pragma: no cover - the last try raises
 
 
 def _inode(path: Path) -> int:

@@ -202,7 +202,7 @@ class WorkspaceIndex:
             found = self._search.find(self.store, question, limit, buffers, only)
             if age != self._holdings.age:  # it was thrown away meanwhile, and what was asked was empty
                 raise IndexUnavailable(FIRST_RUN)
-            detail = UNSAID if is_unsaid(found) else ""
+            detail = " ".join(filter(None, (UNSAID if is_unsaid(found) else "", self.trouble)))
         except (NaestroError, sqlite3.Error) as met:
             error = self._met(met, age)
             found, detail = search_files(self.workspace, question, limit, only, error)
@@ -213,13 +213,13 @@ class WorkspaceIndex:
         """Where `name` (bare or qualified) is defined. Raises `InputError`, `IndexFault`."""
         with self._asking():
             found = lookup.symbol(self.manifest.names, name, limit)
-            return found or _nothing(found, self.manifest, is_running=self._running.locked())
+            return found or self._nothing(found)
 
     def references(self, name: str, limit: int = 200) -> list[Place]:
         """Where `name` is used. Raises `InputError`, `IndexFault`."""
         with self._asking():
             found = lookup.references(self.manifest.names, self.workspace, name, limit)
-            return found or _nothing(found, self.manifest, is_running=self._running.locked())
+            return found or self._nothing(found)
 
     def outline(self, path: str, *, buffers: Mapping[str, str | None] = {}) -> list[Place]:
         """What a file defines, from its top to its end. Raises `WorkspaceError` for a file that is not read."""
@@ -230,7 +230,18 @@ class WorkspaceIndex:
         found = self.search(question, MAP_RESULTS).results if question else []
         with self._asking():
             reply = repository_map(self.manifest.names.all(), budget_tokens, found)
-            return reply if reply.files else _nothing(reply, self.manifest, is_running=self._running.locked())
+            return reply if reply.files else self._nothing(reply)
+
+    def _nothing(self, found: T) -> T:
+        """`found`, which is nothing, where all files were looked at; else raises `IndexUnavailable`."""
+        if not self.manifest.fact("updated"):
+            hint = "Run `naestro index`, which waits until it is there."
+            raise IndexUnavailable(FIRST_RUN if self._running.locked() else NOT_YET, hint=hint)
+        if self.trouble:  # what is asked for may be in files that could not be taken in
+            raise IndexUnavailable(
+                self.trouble, hint="Mend that; `naestro grep` reads the files as they are."
+            )
+        return found
 
     @contextlib.contextmanager
     def _asking(self) -> Generator[None]:
@@ -378,14 +389,6 @@ def _check_choice(holdings: Holdings, embedding: Embedding) -> None:
     if before:
         holdings.erase(f"The embedder is {choice} now, no longer {before}: the index was built anew.")
     holdings.manifest.note(embedder=choice)
-
-
-def _nothing(found: T, manifest: Manifest, *, is_running: bool) -> T:
-    """`found`, which is nothing, where all files were looked at; else raises `IndexUnavailable`."""
-    if not manifest.fact("updated"):
-        hint = "Run `naestro index`, which waits until it is there."
-        raise IndexUnavailable(FIRST_RUN if is_running else NOT_YET, hint=hint)
-    return found
 
 
 def search_files(
