@@ -236,7 +236,7 @@ def test_grep_shows_matching_lines_up_to_a_limit(indexed: Cli) -> None:
 def test_doctor_counts_the_indexes(indexed: Cli) -> None:
     checks = [msgspec.json.decode(line) for line in indexed.run("doctor", "--json").stdout.splitlines()]
     (index,) = [check for check in checks if check["name"] == "index"]
-    assert re.match(r"\d+\.\d MB for 1 workspaces in .*/cache/index", index["detail"])
+    assert re.match(r"\d+\.\d MB for 1 workspace in .*/cache/index", index["detail"])
 
 
 def test_uninstalling_with_the_data_removes_the_indexes(cli: Cli) -> None:

@@ -168,7 +168,8 @@ def check_index(lacks: str | None = None) -> Check:
     """How much the code indexes take, and whether this processor can use them; `lacks` stands for what it lacks."""
     folder = indexes()
     count = sum(path.is_dir() for path in folder.iterdir()) if folder.is_dir() else 0
-    held = f"{gigabytes(size_below(folder))} for {count} workspaces in {folder}" if count else "none yet"
+    of = "1 workspace" if count == 1 else f"{count} workspaces"
+    held = f"{gigabytes(size_below(folder))} for {of} in {folder}" if count else "none yet"
     fallback = lacking() if lacks is None else lacks
     return Check("index", True, f"{held}. {fallback}" if fallback else held)
 

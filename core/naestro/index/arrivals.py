@@ -1,8 +1,9 @@
 """Rows that another process has written and no index of the table holds yet, with what finds and ranks them.
 
-LanceDB searches such rows by reading them all: 100 ms more a search after a branch switch, and 60 to read what ranking
-needs of those that are found. Here 7,500 of them take 20 MB and a search in them 1 ms; their lines stay in the table.
-The indexer packs them (`packed`), `store` lies above; `recent` is the same for the rows that this process writes.
+LanceDB searches such rows by reading them all: 100 ms more a search after a branch switch, and 60 to read what
+ranking needs of those that are found. Here 7,500 of them take 20 MB and a search in them 1 ms; their lines stay in
+the table. The indexer's `store` packs them (`packed`), `fresh` lies above; `recent` is the same for the rows that
+this process writes.
 """
 
 import math

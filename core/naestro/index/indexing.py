@@ -1,8 +1,9 @@
 """One index run: what is different on the disk is taken in and written, first to the table, then to the manifest.
 
-So nothing is said to be indexed that cannot be found, and a run that is killed goes on where it was: what it was about
-to write is noted before. Many files are taken in by worker processes, few of them right here. Above,
-`workspace_index` says what to compare; below lie `difference`, `taking`, `workers`, the `store` and the `manifest`.
+So nothing is said to be indexed that cannot be found, and a run that is killed goes on where it was: what it was
+about to write is noted before. Many files are taken in by worker processes, few of them right here. Above,
+`workspace_index` (small runs) and the `indexer` (large ones) say what to compare; below lie `difference`, `taking`,
+`workers`, the `store` and the `manifest`.
 """
 
 import threading

@@ -1,6 +1,6 @@
 """LanceDB, loaded when it is first used: silent, with bounded caches, its faults in Naestro's words.
 
-`store` and `queries` lie above. LanceDB is asynchronous; one event loop in a thread of its own serves all tables of
+`store` and `table` lie above. LanceDB is asynchronous; one event loop in a thread of its own serves all tables of
 this process (measured against its blocking interface: a third less time a search). This module knows no column.
 """
 

@@ -2,7 +2,8 @@
 
 One SQLite file beside the table of chunks. A file stands in it only after its chunks can be found in the table, and
 what a run is about to write is noted before (`begin`), so that a killed run leaves nothing that nobody knows of.
-`indexing` writes it; `lookup`, `graph` and the status read it, from any thread. It knows neither grammar nor table.
+`indexing` and `late_vectors` write it; `difference`, `lookup`, `map` and the status read it, from any thread. It knows
+neither grammar nor table.
 """
 
 import sqlite3

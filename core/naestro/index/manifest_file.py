@@ -1,6 +1,6 @@
 """The SQLite file of a manifest: its tables, and reading and writing it from any thread.
 
-`manifest` and `names` say what stands in it. Readers of other processes read while one writes.
+`manifest` and `manifest_names` say what stands in it. Readers of other processes read while one writes.
 """
 
 import sqlite3

@@ -1,7 +1,7 @@
 """What an editor has open and has not saved: it counts instead of the disk, within the workspace's rules of names.
 
-Buffers come from above as texts by path. `search` and `grep` take them through here, so that no open `.env` is found
-by either; `search` gets them taken apart like any file. It knows no editor and no table.
+Buffers come from above as texts by path. `search`, `grep` and `lookup` take them through here, so that no open `.env`
+is found by any; `search` gets them taken apart like any file. It knows no editor and no table.
 """
 
 import threading

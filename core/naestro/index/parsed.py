@@ -1,6 +1,6 @@
 """What a file is taken apart into: the chunks that are searched, and the names that it defines, uses and imports.
 
-Values only. `parse` makes them, `store` and `manifest` keep them, `search`, `lookup` and `graph` read them.
+Values only. `parse` makes them, `store` and `manifest` keep them, `lookup` and `map` read them.
 """
 
 from naestro.types import Value

@@ -1,6 +1,6 @@
 """Where the index of a workspace lies, and who may write there: one process, for as long as it lives.
 
-`workspace_index` holds a `Lease`. It knows neither manifest nor table.
+`holdings` has a `Lease`. It knows neither manifest nor table.
 """
 
 import fcntl

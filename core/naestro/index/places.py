@@ -1,6 +1,7 @@
 """What kind of place a file is, by its path alone: the code itself, or what only repeats the words of the code.
 
-`rank` sets tests, documents, examples and foreign files back with it, unless the question asks for them.
+`rank` sets tests, documents, examples and foreign files back with it, unless the question asks for them; `lookup` and
+`graph` put the code itself first.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Whether this processor can run LanceDB, which dies on the spot where it lacks the instructions it was built for.
 
-Asked before LanceDB is loaded. `workspace_index` lies above; it falls back to words alone, and says so.
+Asked before LanceDB is loaded. `holdings` asks; `workspace_index` above it falls back to words alone, and says so.
 """
 
 import platform

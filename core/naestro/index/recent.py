@@ -2,7 +2,7 @@
 
 LanceDB searches such rows by reading them all, fragment by fragment: after 100 small updates a search took four times
 as long, and taking them into the indexes means writing the whole table anew. Kept here they cost a search next to
-nothing. `store` lies above. Nothing depends on what is here: a process that has it not searches the slow way.
+nothing. `fresh` lies above. Nothing depends on what is here: a process that has it not searches the slow way.
 """
 
 import itertools

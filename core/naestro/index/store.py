@@ -1,8 +1,9 @@
 """The chunks of one workspace in a LanceDB table: written by one process, searched by many, by words and by vectors.
 
-`workspace_index` and `search` lie above; below, `queries` asks the table, `indexes` keeps it quick, `fresh` holds
-what these do not have yet. The store knows no file and no grammar: it takes rows, and gives those that may answer a
-question, which `rank` puts in order. All calls block and may come from any thread; who writes holds the folder's lock.
+`holdings`, `indexing` and `search` lie above; below, `table` opens it, `queries` asks it, `indexes` keeps it quick,
+`fresh` holds what these do not have yet. The store knows no file and no grammar: it takes rows, and gives those that
+may answer a question, which `rank` puts in order. All calls block and may come from any thread; who writes holds the
+folder's lock.
 """
 
 import threading

@@ -1,7 +1,7 @@
 """Vectors by the text that they were made of, over all workspaces and branches: no text is embedded twice.
 
-`indexing` lies above, `cache_file` below: one file an embedder, and nothing that happens to it is an error. It knows no
-embedder, only hashes and vectors.
+`taking` and `late_vectors` lie above, `cache_file` below: one file an embedder, and nothing that happens to it is an
+error. It knows no embedder, only hashes and vectors.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 Ignored files, secret-looking ones and what belongs to git are never met; links are not followed; a nested repository
 or submodule is a folder like any other. What is met and not taken in (binary, too large, minified, generated) is
-named with the reason, so that a person can be told. Above, `indexing` compares it with the `manifest`; below lie the
+named with the reason, so that a person can be told. Above, `difference` compares it with the `manifest`; below lie the
 rules themselves (`policy`). It opens no file: what a file says is looked at by `reading`.
 """
 

@@ -1,7 +1,7 @@
 """What changes in a workspace, told as soon as it is quiet again: by the system's own notices, never by looking.
 
 Only folders that a walk enters are watched, each by itself: a `node_modules` or a build folder costs nothing. What git
-does to many files (a checkout, a rebase, a pull) is told as one change, when git has let go of its lock. `scheduling`
+does to many files (a checkout, a rebase, a pull) is told as one change, when git has let go of its lock. `open_index`
 lies above, watchfiles below. It opens no file of the workspace.
 """
 

@@ -1,8 +1,8 @@
 """The index of one workspace, as everything above uses it: kept fresh, searched, mapped, looked up.
 
 All methods block and may be called from any thread; a search never waits for an index run. `scheduling` holds one for
-each workspace that is used and says when to refresh it; below lie the run (`indexing`), the files (`holdings`) and the
-questions (`search`, `lookup`, `map`, `grep`). It knows no event loop and no front end.
+each workspace that is used and says when to refresh it; below lie the runs (`indexing`, `large_runs`), the files
+(`holdings`) and the questions (`search`, `lookup`, `map`, `grep`). It knows no event loop and no front end.
 """
 
 import contextlib
