@@ -234,6 +234,14 @@ def test_after_a_run_that_failed_nothing_is_said_not_to_be_there(workspace: Work
         assert (index.symbol("gamma"), index.search("alpha").detail) == ([], "")
 
 
+def test_an_index_made_anew_by_request_is_no_warning(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    with index_of(workspace) as index:
+        assert index.refresh(is_anew=True).phase == "done"
+    assert caplog.messages == []
+
+
 def test_a_run_that_is_stopped_goes_on_later(workspace: Workspace) -> None:
     with index_of(workspace, is_run=False) as index:
         stop = threading.Event()

@@ -102,11 +102,12 @@ class Holdings:
             return self._store
 
     def erase(self, reason: str) -> None:
-        """Throw away what is there, for `reason`, a sentence; only a writer may."""
+        """Throw away what is there, for `reason`, a sentence, empty where a person asked for it; only a writer may."""
         from naestro.index.store import erase
 
         with self._lock:
-            _log.warning("%s: %s", self.folder, reason)
+            if reason:
+                _log.warning("%s: %s", self.folder, reason)
             self.rebuilt = reason
             self.age += 1
             self._close_files()
