@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from watchfiles._rust_notify import RustNotify
@@ -175,7 +176,8 @@ def test_the_system_s_limit_is_not_passed_over_in_silence(
             return real(paths[:1], *flags)
         raise OSError("OS file watch limit reached. about [a folder]")
 
-    monkeypatch.setattr("watchfiles._rust_notify.RustNotify", at_the_limit)
+    library = SimpleNamespace(RustNotify=at_the_limit)
+    monkeypatch.setitem(sys.modules, "watchfiles._rust_notify", library)
     with pytest.raises(CannotWatch, match="max_user_watches"):
         Watcher(workspace.root, [""])
 
