@@ -204,22 +204,22 @@ class WorkspaceIndex:
                 raise IndexUnavailable(FIRST_RUN)
             detail = " ".join(filter(None, (UNSAID if is_unsaid(found) else "", self.trouble)))
         except (NaestroError, sqlite3.Error) as met:
-            error = self._met(met, age)
+            error = _met(self, self._holdings, met, age)
             found, detail = search_files(self.workspace, question, limit, only, error)
         unseen = sorted(self._unseen)
         return SearchReply(found, len(unseen), unseen[:UNSEEN_SHOWN], self._running.locked(), detail)
 
     def symbol(self, name: str, limit: int = 50) -> list[Place]:
         """Where `name` (bare or qualified) is defined. Raises `InputError`, `IndexFault`."""
-        with self._asking():
+        with _asking(self, self._holdings):
             found = lookup.symbol(self.manifest.names, name, limit)
-            return found or self._nothing(found)
+            return found or _nothing(found, self.manifest, self.trouble, is_running=self._running.locked())
 
     def references(self, name: str, limit: int = 200) -> list[Place]:
         """Where `name` is used. Raises `InputError`, `IndexFault`."""
-        with self._asking():
+        with _asking(self, self._holdings):
             found = lookup.references(self.manifest.names, self.workspace, name, limit)
-            return found or self._nothing(found)
+            return found or _nothing(found, self.manifest, self.trouble, is_running=self._running.locked())
 
     def outline(self, path: str, *, buffers: Mapping[str, str | None] = {}) -> list[Place]:
         """What a file defines, from its top to its end. Raises `WorkspaceError` for a file that is not read."""
@@ -228,42 +228,13 @@ class WorkspaceIndex:
     def map(self, budget_tokens: int = 2000, question: str = "") -> MapReply:
         """The repository map within about `budget_tokens`, about `question` where there is one. Raises `IndexFault`."""
         found = self.search(question, MAP_RESULTS).results if question else []
-        with self._asking():
+        with _asking(self, self._holdings):
             reply = repository_map(self.manifest.names.all(), budget_tokens, found)
-            return reply if reply.files else self._nothing(reply)
-
-    def _nothing(self, found: T) -> T:
-        """`found`, which is nothing, where all files were looked at; else raises `IndexUnavailable`."""
-        if not self.manifest.fact("updated"):
-            hint = "Run `naestro index`, which waits until it is there."
-            raise IndexUnavailable(FIRST_RUN if self._running.locked() else NOT_YET, hint=hint)
-        if self.trouble:  # what is asked for may be in files that could not be taken in
-            raise IndexUnavailable(
-                self.trouble, hint="Mend that; `naestro grep` reads the files as they are."
+            return (
+                reply
+                if reply.files
+                else _nothing(reply, self.manifest, self.trouble, is_running=self._running.locked())
             )
-        return found
-
-    @contextlib.contextmanager
-    def _asking(self) -> Generator[None]:
-        """A question about names: whatever stands against it is an `IndexFault`."""
-        age = self._holdings.age
-        try:
-            yield
-        except (IndexFault, sqlite3.Error) as met:
-            error = self._met(met, age)
-            if isinstance(error, IndexFault):
-                raise error from met
-            kind = IndexDamaged if is_damage(error) else IndexUnavailable
-            raise kind(said(error)) from met
-
-    def _met(self, error: Exception, age: int) -> Exception:
-        """What a question met that began at `age`; damage is kept for the next run."""
-        if age != self._holdings.age:  # what was thrown away closes under it: no word on what is there now
-            return IndexUnavailable(FIRST_RUN)
-        if is_damage(error) and self._holdings.is_writer:
-            self.damage = said(error)
-            _note_damage(self._holdings, self.damage)
-        return error
 
     def grep(self, regex: str, limit: int = 200, *, buffers: Mapping[str, str | None] = {}) -> list[Match]:
         """Lines that match, in the files as they are. Raises `InputError` for what is no regular expression."""
@@ -389,6 +360,40 @@ def _check_choice(holdings: Holdings, embedding: Embedding) -> None:
     if before:
         holdings.erase(f"The embedder is {choice} now, no longer {before}: the index was built anew.")
     holdings.manifest.note(embedder=choice)
+
+
+@contextlib.contextmanager
+def _asking(index: WorkspaceIndex, holdings: Holdings) -> Generator[None]:
+    """A question about names: whatever stands against it is an `IndexFault`."""
+    age = holdings.age
+    try:
+        yield
+    except (IndexFault, sqlite3.Error) as met:
+        error = _met(index, holdings, met, age)
+        if isinstance(error, IndexFault):
+            raise error from met
+        kind = IndexDamaged if is_damage(error) else IndexUnavailable
+        raise kind(said(error)) from met
+
+
+def _met(index: WorkspaceIndex, holdings: Holdings, error: Exception, age: int) -> Exception:
+    """What a question met that began at `age`; damage is kept for the next run."""
+    if age != holdings.age:  # what was thrown away closes under it: no word on what is there now
+        return IndexUnavailable(FIRST_RUN)
+    if is_damage(error) and holdings.is_writer:
+        index.damage = said(error)
+        _note_damage(holdings, index.damage)
+    return error
+
+
+def _nothing(found: T, manifest: Manifest, trouble: str, *, is_running: bool) -> T:
+    """`found`, which is nothing, where all files were looked at; else raises `IndexUnavailable`."""
+    if not manifest.fact("updated"):
+        hint = "Run `naestro index`, which waits until it is there."
+        raise IndexUnavailable(FIRST_RUN if is_running else NOT_YET, hint=hint)
+    if trouble:  # what is asked for may be in files that could not be taken in
+        raise IndexUnavailable(trouble, hint="Mend that; `naestro grep` reads the files as they are.")
+    return found
 
 
 def search_files(
