@@ -20,6 +20,7 @@ from naestro.index.indexing import FILES_HERE_MAX, Run, Site
 from naestro.index.manifest import FileRecord
 from naestro.index.meter import Meter
 from naestro.index.reading import MINIFIED_SIZE_MIN, read, reason_against
+from naestro.index.standing import FIRST_RUN
 from naestro.index.taking import SETTLED_S, Taker, Task, is_settled
 from naestro.index.walk import Stamp, walk
 from naestro.index.workers import (
@@ -31,7 +32,7 @@ from naestro.index.workers import (
     batches,
     worker_count,
 )
-from naestro.index.workspace_index import FIRST_RUN, STOPPED, WorkspaceIndex, silent
+from naestro.index.workspace_index import STOPPED, WorkspaceIndex, silent
 from naestro.policy.workspace import FILE_SIZE_MAX, Workspace
 from tests.index.indexed import index_of, workspace_of, write
 from tests.support.unprivileged import unprivileged
@@ -225,11 +226,11 @@ def test_many_files_are_taken_in_by_workers_with_the_same_result(workspace: Work
 def test_after_a_run_that_failed_nothing_is_said_not_to_be_there(workspace: Workspace) -> None:
     with index_of(workspace) as index:
         assert index.symbol("gamma") == []
-        index.trouble = "The index cannot be written: database or disk is full."
+        index.standing.trouble = "The index cannot be written: database or disk is full."
         with pytest.raises(IndexUnavailable, match="disk is full"):
             index.symbol("gamma")
         assert index.symbol("alpha")
-        assert index.search("alpha").detail == index.trouble
+        assert index.search("alpha").detail == index.standing.trouble
         assert index.refresh().phase == "done"
         assert (index.symbol("gamma"), index.search("alpha").detail) == ([], "")
 
@@ -331,7 +332,7 @@ def test_damage_that_was_mended_meanwhile_is_forgotten(workspace: Workspace) -> 
 
     with index_of(workspace) as index:
         assert FIRST_RUN in index.search("alpha", buffers=Healed(a="")).detail
-        assert index.damage == ""
+        assert index.standing.damage == ""
 
 
 def test_an_index_that_is_thrown_away_under_a_search_does_not_answer_with_nothing(
@@ -487,11 +488,11 @@ class TestDamage:
             reply = index.search("alpha")
             assert [found.path for found in reply.results] == ["a.py", "b.py"]
             assert reply.detail
-            assert index.damage
+            assert index.standing.damage
             assert index.refresh().phase == "done"
             assert paths(index, "alpha")[0] == "a.py"
             assert index.search("alpha").detail == ""
-            assert not index.damage
+            assert not index.standing.damage
 
     def test_another_embedder_is_another_index_and_said(self, workspace: Workspace, folder: Path) -> None:
         with index_of(workspace, embedder="static") as index:

@@ -77,7 +77,7 @@ class OpenIndex:
         try:
             return await to_thread.run_sync(question, limiter=self._questions, abandon_on_cancel=True)
         finally:
-            if self.index.damage:
+            if self.index.standing.damage:
                 self._begun(is_anew=False)
 
     @property

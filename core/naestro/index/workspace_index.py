@@ -6,22 +6,21 @@ each workspace that is used and says when to refresh it; below lie the runs (`in
 """
 
 import contextlib
-import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 from naestro.config import Settings
 from naestro.errors import IndexDamaged, IndexFault, IndexUnavailable, NaestroError
 from naestro.index import lookup
 from naestro.index.difference import Stopped, of_files, of_workspace
 from naestro.index.embedding import Embedding
-from naestro.index.faults import is_damage, is_expected, said
+from naestro.index.faults import is_damage, said
 from naestro.index.found import (
     UNSAID,
     Found,
@@ -34,7 +33,7 @@ from naestro.index.found import (
     is_unsaid,
 )
 from naestro.index.grep import grep
-from naestro.index.holdings import NOT_YET, OTHER_WRITES, Holdings
+from naestro.index.holdings import OTHER_WRITES, Holdings
 from naestro.index.indexer_process import NoIndexer
 from naestro.index.indexing import FILES_HERE_MAX, Run, Site, is_large
 from naestro.index.large_runs import LargeRuns
@@ -46,16 +45,12 @@ from naestro.index.meter import Meter
 from naestro.index.only import EVERYTHING, Only
 from naestro.index.place import index_of
 from naestro.index.search import Search
+from naestro.index.standing import FIRST_RUN, Standing
 from naestro.index.store import Store
 from naestro.policy.workspace import Workspace
 
-_log = logging.getLogger(__name__)
-T = TypeVar("T")
-
 COMPACT_CHUNKS = 2_000
 """A run that wrote so many chunks is folded into the table's indexes at once: searches would be slow until then."""
-FIRST_RUN = "The first index of this workspace is being made."
-"""Until it is complete the files as they are answer better than the part of them that is in it."""
 STOPPED = "It was stopped; the next run goes on from there."
 UNSEEN_SHOWN = 20
 """Files that a search names one by one because it has not seen them yet."""
@@ -89,15 +84,12 @@ class WorkspaceIndex:
         """Whether vectors of a slow embedder are made by `embed_some` alone, so that no run waits for them."""
         self.folders: list[str] = []
         """The folders of the last walk, relative, the root (empty) first: those that are worth watching."""
-        self.trouble = ""
-        """Why the last run failed, as a sentence; empty where it did not."""
         self._embedding = Embedding(settings, folder)
         self._holdings = Holdings(folder or index_of(workspace.root), self._embedding)
         self.large_runs = LargeRuns(workspace, settings, folder, self._holdings, self._embedding)
-        self._running = threading.Lock()
+        self.standing = Standing(self._holdings)
+        """What the last run or a question met."""
         self._unseen: set[str] = set()
-        self.damage = ""
-        """What a search met, as a sentence; the next `refresh` mends it."""
 
     @cached_property
     def _search(self) -> Search:
@@ -129,7 +121,7 @@ class WorkspaceIndex:
         with the reason; it raises nothing for what lies in the workspace.
         """
         meter = Meter(progress)
-        with self._running:
+        with self.standing.running:
             last = self._guarded(meter, paths, stop or threading.Event(), is_anew=is_anew)
         progress(last)
         return last
@@ -143,7 +135,7 @@ class WorkspaceIndex:
                 self.large_runs.end()
             if not self._holdings.takes():
                 return meter.now("waiting", OTHER_WRITES)
-            damage, self.damage = self.damage or _noted_damage(self._holdings), ""
+            damage = self.standing.taken_damage()
             if is_anew or damage:
                 self._holdings.erase(f"{damage} It was built anew." if damage else "")
             try:
@@ -152,17 +144,17 @@ class WorkspaceIndex:
                 if not is_damage(error):
                     raise
                 self._holdings.erase(f"{said(error)} It was built anew.")
-                self.damage = ""
+                self.standing.damage = ""
                 self._run(meter, None, stop)
         except Stopped:
             return meter.now("failed", STOPPED)
         except Exception as error:  # noqa: BLE001  A run's root: what fails in it ends no other run, and no daemon.
-            return meter.now("failed", self._failed(error))
+            return meter.now("failed", self.standing.failed(error))
         finally:
             self._unseen = set()
             if not self.large_runs.is_lasting:
                 self.large_runs.end()
-        self.trouble = ""
+        self.standing.trouble = ""
         return meter.now("done")
 
     def _run(self, meter: Meter, paths: Collection[str] | None, stop: threading.Event) -> None:
@@ -197,29 +189,28 @@ class WorkspaceIndex:
         """
         detail, age = "", self._holdings.age
         try:
-            if not self.manifest.fact("updated"):
-                raise IndexUnavailable(FIRST_RUN if self._running.locked() else NOT_YET)
+            self.standing.check_complete()
             found = self._search.find(self.store, question, limit, buffers, only)
             if age != self._holdings.age:  # it was thrown away meanwhile, and what was asked was empty
                 raise IndexUnavailable(FIRST_RUN)
-            detail = " ".join(filter(None, (UNSAID if is_unsaid(found) else "", self.trouble)))
+            detail = " ".join(filter(None, (UNSAID if is_unsaid(found) else "", self.standing.trouble)))
         except (NaestroError, sqlite3.Error) as met:
-            error = _met(self, self._holdings, met, age)
+            error = self.standing.met(met, age)
             found, detail = search_files(self.workspace, question, limit, only, error)
         unseen = sorted(self._unseen)
-        return SearchReply(found, len(unseen), unseen[:UNSEEN_SHOWN], self._running.locked(), detail)
+        return SearchReply(found, len(unseen), unseen[:UNSEEN_SHOWN], self.standing.running.locked(), detail)
 
     def symbol(self, name: str, limit: int = 50) -> list[Place]:
         """Where `name` (bare or qualified) is defined. Raises `InputError`, `IndexFault`."""
-        with _asking(self, self._holdings):
+        with self.standing.asking():
             found = lookup.symbol(self.manifest.names, name, limit)
-            return found or _nothing(found, self.manifest, self.trouble, is_running=self._running.locked())
+            return found or self.standing.nothing(found)
 
     def references(self, name: str, limit: int = 200) -> list[Place]:
         """Where `name` is used. Raises `InputError`, `IndexFault`."""
-        with _asking(self, self._holdings):
+        with self.standing.asking():
             found = lookup.references(self.manifest.names, self.workspace, name, limit)
-            return found or _nothing(found, self.manifest, self.trouble, is_running=self._running.locked())
+            return found or self.standing.nothing(found)
 
     def outline(self, path: str, *, buffers: Mapping[str, str | None] = {}) -> list[Place]:
         """What a file defines, from its top to its end. Raises `WorkspaceError` for a file that is not read."""
@@ -228,13 +219,9 @@ class WorkspaceIndex:
     def map(self, budget_tokens: int = 2000, question: str = "") -> MapReply:
         """The repository map within about `budget_tokens`, about `question` where there is one. Raises `IndexFault`."""
         found = self.search(question, MAP_RESULTS).results if question else []
-        with _asking(self, self._holdings):
+        with self.standing.asking():
             reply = repository_map(self.manifest.names.all(), budget_tokens, found)
-            return (
-                reply
-                if reply.files
-                else _nothing(reply, self.manifest, self.trouble, is_running=self._running.locked())
-            )
+            return reply if reply.files else self.standing.nothing(reply)
 
     def grep(self, regex: str, limit: int = 200, *, buffers: Mapping[str, str | None] = {}) -> list[Match]:
         """Lines that match, in the files as they are. Raises `InputError` for what is no regular expression."""
@@ -242,7 +229,7 @@ class WorkspaceIndex:
 
     def status(self) -> IndexStatus:
         """What the index holds now."""
-        details = [self._holdings.rebuilt, self.trouble, self.watch_trouble]
+        details = [self._holdings.rebuilt, self.standing.trouble, self.watch_trouble]
         try:
             manifest = self.manifest
             counts, updated, skipped = manifest.counts(), manifest.fact("updated"), manifest.reasons()
@@ -261,7 +248,7 @@ class WorkspaceIndex:
             unseen_files=len(self._unseen),
             embedder=self._embedding.choice,
             size_bytes=self._holdings.size_bytes(),
-            is_indexing=self._running.locked(),
+            is_indexing=self.standing.running.locked(),
             is_watching=self.is_watching,
             updated=updated,
             detail=" ".join(filter(None, dict.fromkeys(details))),
@@ -276,11 +263,11 @@ class WorkspaceIndex:
         if not (self._embedding.is_heavy and self._holdings.is_writer):
             return False
         try:
-            with self._running:
+            with self.standing.running:
                 give_vectors(self.manifest, lambda: self.store, self._embedding, stop, FILES_AT_ONCE)
             return bool(self.manifest.waiting(1))
         except Exception as error:  # noqa: BLE001  A run's root.
-            self._failed(error)
+            self.standing.failed(error)
             return False
 
     def rest(self, stop: threading.Event) -> None:
@@ -294,20 +281,13 @@ class WorkspaceIndex:
         except Stopped:
             return
         except Exception as error:  # noqa: BLE001  A run's root.
-            self._failed(error)
+            self.standing.failed(error)
         finally:
             self.large_runs.end()
 
-    def _failed(self, error: Exception) -> str:
-        """Keep why a run failed for the status and the log, and say it."""
-        self.trouble = said(error)
-        trace = None if is_expected(error) else error
-        _log.warning("indexing %s failed: %s", self.workspace.root, self.trouble, exc_info=trace)
-        return self.trouble
-
     def close(self) -> None:
         """Let go of the files and of the lock; a run that is going on ends first."""
-        with self._running:
+        with self.standing.running:
             self.large_runs.end()
             self._holdings.close()
             self._embedding.close()
@@ -338,20 +318,6 @@ def _take_in(large_runs: LargeRuns, run: Run) -> None:
         large_runs.compact(stop)
 
 
-def _note_damage(holdings: Holdings, damage: str) -> None:
-    """Keep what a search met for the next run, in whichever process: a run reads only what changed on the disk."""
-    with contextlib.suppress(NaestroError, sqlite3.Error):
-        holdings.manifest.note(damage=damage)
-
-
-def _noted_damage(holdings: Holdings) -> str:
-    """What a search in another process met, as a sentence; it goes with the manifest that it stands in."""
-    try:
-        return holdings.manifest.fact("damage")
-    except (NaestroError, sqlite3.Error):
-        return ""
-
-
 def _check_choice(holdings: Holdings, embedding: Embedding) -> None:
     """Begin anew where the settings name another embedder than the index was made with."""
     choice, before = embedding.choice, holdings.manifest.fact("embedder")
@@ -360,40 +326,6 @@ def _check_choice(holdings: Holdings, embedding: Embedding) -> None:
     if before:
         holdings.erase(f"The embedder is {choice} now, no longer {before}: the index was built anew.")
     holdings.manifest.note(embedder=choice)
-
-
-@contextlib.contextmanager
-def _asking(index: WorkspaceIndex, holdings: Holdings) -> Generator[None]:
-    """A question about names: whatever stands against it is an `IndexFault`."""
-    age = holdings.age
-    try:
-        yield
-    except (IndexFault, sqlite3.Error) as met:
-        error = _met(index, holdings, met, age)
-        if isinstance(error, IndexFault):
-            raise error from met
-        kind = IndexDamaged if is_damage(error) else IndexUnavailable
-        raise kind(said(error)) from met
-
-
-def _met(index: WorkspaceIndex, holdings: Holdings, error: Exception, age: int) -> Exception:
-    """What a question met that began at `age`; damage is kept for the next run."""
-    if age != holdings.age:  # what was thrown away closes under it: no word on what is there now
-        return IndexUnavailable(FIRST_RUN)
-    if is_damage(error) and holdings.is_writer:
-        index.damage = said(error)
-        _note_damage(holdings, index.damage)
-    return error
-
-
-def _nothing(found: T, manifest: Manifest, trouble: str, *, is_running: bool) -> T:
-    """`found`, which is nothing, where all files were looked at; else raises `IndexUnavailable`."""
-    if not manifest.fact("updated"):
-        hint = "Run `naestro index`, which waits until it is there."
-        raise IndexUnavailable(FIRST_RUN if is_running else NOT_YET, hint=hint)
-    if trouble:  # what is asked for may be in files that could not be taken in
-        raise IndexUnavailable(trouble, hint="Mend that; `naestro grep` reads the files as they are.")
-    return found
 
 
 def search_files(
