@@ -26,9 +26,9 @@ Consensus = Literal["majority", "weighted", "judge"]
 EngineKind = Literal["embedded", "openai"]
 Flavour = Literal["openai", "llama.cpp", "vllm", "tensorrt-llm"]
 ModelSource = Literal["hub", "packages"]
+Toolset = Literal["read", "council", "apply"]
 
 UNAVAILABLE_FLAGS = (
-    "mcp_enabled",
     "unified_ai_enabled",
     "edenai_api_key",
     "nemo_url",
@@ -69,8 +69,9 @@ class Section(BaseModel):
 class Flags(Section):
     """The roadmap's flags; in the environment each has its bare name, `CONCURRENCY_MAX`."""
 
-    mcp_enabled: bool = False
-    """Serve the Model Context Protocol. Not in this version."""
+    mcp_enabled: bool = True
+    """Serve the Model Context Protocol, to `naestro mcp` and at `/mcp`. `MCP_ENABLED=0` makes the daemon refuse both,
+    and say why."""
     unified_ai_enabled: bool = False
     """Take engines from a service that unifies many clouds; needs EDENAI_API_KEY. Not in this version."""
     edenai_api_key: SecretStr | None = None
@@ -288,6 +289,18 @@ class IndexSettings(Section):
         return self
 
 
+class McpServerSettings(Section):
+    """What other programs get over the Model Context Protocol."""
+
+    toolsets: Annotated[tuple[Toolset, ...], BeforeValidator(_split_names)] = ("read", "council")
+    """Groups of tools: `read` (search and read code, look at runs), `council` (ask, test, review, respond), `apply`
+    (write a run's change into the workspace without asking the person again)."""
+    page_tokens: int = Field(default=6_000, ge=500, le=100_000)
+    """Tokens, about, of one answer; the rest comes by its cursor."""
+    answer_s: float = Field(default=45, ge=1, le=3_600)
+    """Seconds after which a tool that still works answers with its run's id; many programs give up after 60."""
+
+
 class Settings(Section):
     """The whole tree."""
 
@@ -313,6 +326,8 @@ class Settings(Section):
     """Where models come from."""
     index: IndexSettings = IndexSettings()
     """The code index of each workspace."""
+    mcp_server: McpServerSettings = McpServerSettings()
+    """What other programs get over the Model Context Protocol."""
 
 
 def settings_for_journal(settings: Settings) -> dict[str, object]:

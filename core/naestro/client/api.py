@@ -22,6 +22,8 @@ __all__ = [
     "Documents",
     "Editor",
     "EngineStatus",
+    "FileText",
+    "Files",
     "FoundServer",
     "IndexProgress",
     "IndexStatus",
@@ -138,6 +140,38 @@ class Machine(Protocol):
 
     async def settings(self, workspace: str) -> dict[str, tuple[str, str]]:
         """Each setting by its dotted key: its value as JSON, secrets masked, and where it came from."""
+        ...
+
+
+class FileText(Value, kw_only=True, frozen=True):
+    """Lines of a text file of a workspace."""
+
+    path: str
+    """From the workspace's root, symlinks resolved."""
+    start: int
+    """The first line of `text`, from 1."""
+    text: str
+    """With line feeds between the lines; empty where the file has no such lines."""
+    lines: int
+    """How many the file has."""
+
+
+class Files(Protocol):
+    """The text files of a workspace, inside its border: what is ignored, secret-looking or elsewhere is refused.
+
+    A workspace is named by the absolute path of a folder in it. Every method may raise a `NaestroError`.
+    """
+
+    async def root(self, workspace: str) -> str:
+        """The workspace's root: the nearest folder with a `naestro.toml`, else that of git, else the one named."""
+        ...
+
+    async def read(self, workspace: str, path: str, *, start: int = 1, end: int | None = None) -> FileText:
+        """The lines `start` to `end`, inclusive, of the file at `path`; None: to its last."""
+        ...
+
+    async def names(self, workspace: str, beginning: str, *, limit: int = 100) -> list[str]:
+        """The files and folders (with a `/` at their end) of one folder whose paths begin so, by the alphabet."""
         ...
 
 
@@ -287,6 +321,11 @@ class Client(Protocol):
 
 class CallerClient(Client, Protocol):
     """A client of one caller, whose environment counts for the runs that it starts or resumes."""
+
+    @property
+    def files(self) -> Files:
+        """The text files of each workspace."""
+        ...
 
     def with_editor(self, editor: Editor) -> "CallerClient":
         """The same client; runs that it starts or resumes use `editor` until they end."""
