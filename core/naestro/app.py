@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ from naestro.routing.pool import Pool
 from naestro.runs.execution import Flow
 from naestro.runs.journal import Journal, open_journal
 from naestro.runs.run import Run
+from naestro.tools.tool import Tools
 from naestro.types import Json, RunStarted, Value
 
 if TYPE_CHECKING:
@@ -216,12 +218,21 @@ async def _open_flow(
     limiter = limiters.setdefault(limit, anyio.CapacityLimiter(limit))
     pool = Pool(shelf.engines(settings), preferences, limiter)
     kit = Kit(workspace, pool, settings, searcher, journal, editor)
+    if settings.tools.enabled:
+        kit = replace(kit, tools=_tools_of(kit))
     command = COMMANDS[started.command]
 
     async def flow(run: Run) -> Value:
         return await command(run, kit)
 
     yield flow
+
+
+def _tools_of(kit: Kit) -> Tools | None:
+    """What the roles of a run may call."""
+    from naestro.tools.builtin import BuiltinTools, Desk
+
+    return BuiltinTools(Desk(kit.files, kit.searcher)) if kit.settings.tools.builtin else None
 
 
 async def _open_index(indexes: "Indexes", root: Path) -> "WorkspaceIndex | None":

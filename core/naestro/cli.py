@@ -25,6 +25,7 @@ from naestro.terminal.options import (
     Proposers,
     RunArgument,
     Seed,
+    Tools,
     WorkspaceOption,
     Yes,
     settings_of,
@@ -115,13 +116,14 @@ def orchestrate(
     proposers: Proposers = None,
     consensus: Consensus = None,
     engine: Engines = None,
+    tools: Tools = None,
     seed: Seed = None,
     yes: Yes = False,
     as_json: AsJson = False,
     in_process: InProcess = False,
 ) -> None:
     """Ask the council: models propose, criticise, merge and judge; a patch is applied only after a yes."""
-    settings = settings_of(proposers=proposers, consensus=consensus, engines=engine)
+    settings = settings_of(proposers=proposers, consensus=consensus, engines=engine, tools=tools)
     wanted: dict[str, Json] = {"text": text_of(task), "files": _places(workspace, files)}
     _start("orchestrate", wanted, workspace, settings, seed=seed, watch=_watch(as_json, in_process, yes=yes))
 
@@ -136,12 +138,13 @@ def explain(
     proposers: Proposers = None,
     consensus: Consensus = None,
     engine: Engines = None,
+    tools: Tools = None,
     seed: Seed = None,
     as_json: AsJson = False,
     in_process: InProcess = False,
 ) -> None:
     """Explain a part of the code base, with citations; changes nothing."""
-    settings = settings_of(proposers=proposers, consensus=consensus, engines=engine)
+    settings = settings_of(proposers=proposers, consensus=consensus, engines=engine, tools=tools)
     (text,) = _places(workspace, [text_of(target)])
     wanted: dict[str, Json] = {"text": text, "files": _places(workspace, files)}
     _start("explain", wanted, workspace, settings, seed=seed, watch=_watch(as_json, in_process, yes=False))
@@ -158,13 +161,14 @@ def write_test(
     proposers: Proposers = None,
     consensus: Consensus = None,
     engine: Engines = None,
+    tools: Tools = None,
     seed: Seed = None,
     yes: Yes = False,
     as_json: AsJson = False,
     in_process: InProcess = False,
 ) -> None:
     """Write a test from signatures and documentation; added and run, as your user, only after a yes."""
-    settings = settings_of(proposers=proposers, consensus=consensus, engines=engine)
+    settings = settings_of(proposers=proposers, consensus=consensus, engines=engine, tools=tools)
     (text,) = _places(workspace, [text_of(target)])
     wanted: dict[str, Json] = {"text": text, "files": _places(workspace, files)}
     _start("test", wanted, workspace, settings, seed=seed, watch=_watch(as_json, in_process, yes=yes))
@@ -181,12 +185,13 @@ def review(
     workspace: WorkspaceOption = None,
     proposers: Proposers = None,
     engine: Engines = None,
+    tools: Tools = None,
     seed: Seed = None,
     as_json: AsJson = False,
     in_process: InProcess = False,
 ) -> None:
     """Review a change: faults with the line that shows each, and who says so; changes nothing."""
-    settings = settings_of(proposers=proposers, engines=engine)
+    settings = settings_of(proposers=proposers, engines=engine, tools=tools)
     text = _places(workspace, [target])[0] if target else ""
     wanted: dict[str, Json] = {"text": text}
     _start("review", wanted, workspace, settings, seed=seed, watch=_watch(as_json, in_process, yes=False))

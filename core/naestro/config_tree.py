@@ -27,6 +27,8 @@ EngineKind = Literal["embedded", "openai"]
 Flavour = Literal["openai", "llama.cpp", "vllm", "tensorrt-llm"]
 ModelSource = Literal["hub", "packages"]
 Toolset = Literal["read", "council", "apply"]
+ToolCalls = Literal["auto", "native", "schema", "never"]
+ToolRole = Literal["proposer", "critic"]
 
 UNAVAILABLE_FLAGS = (
     "unified_ai_enabled",
@@ -178,6 +180,9 @@ class EngineSettings(Section):
     """Tries after the first one, before the first token only."""
     flavour: Flavour = "openai"
     """Whose words the server uses for errors and metrics."""
+    tool_calls: ToolCalls = "auto"
+    """How it is offered tools: `native` (its own tool calling), `schema` (by a JSON schema), `never`, or `auto`: native
+    with the schema where the server refuses that; always the schema for an embedded one, which keeps its cache."""
 
     @field_validator("base_url")
     @classmethod
@@ -301,6 +306,28 @@ class McpServerSettings(Section):
     """Seconds after which a tool that still works answers with its run's id; many programs give up after 60."""
 
 
+class ToolsSettings(Section):
+    """Tools that the council may call while it works: it looks up what it was not shown."""
+
+    enabled: bool = False
+    """Offer tools. Off by default: each round has the engine read its prompt once more, which small models on two cores
+    pay with ten seconds and more, and seldom make use of."""
+    roles: Annotated[tuple[ToolRole, ...], BeforeValidator(_split_names)] = ("proposer", "critic")
+    """The roles that are offered tools."""
+    builtin: bool = True
+    """Offer the built-in ones, which only read the workspace: search, read_span, outline, grep, list_files."""
+    rounds: int = Field(default=3, ge=1, le=50)
+    """Answers of one engine in one step that may call tools; a look-up that needs more has lost its way."""
+    calls: int = Field(default=8, ge=1, le=500)
+    """Calls of one step."""
+    seconds: float = Field(default=60, gt=0, le=3_600)
+    """Seconds that one step may wait for tools."""
+    tokens: int = Field(default=2_000, ge=128, le=1_000_000)
+    """Tokens of all results of one step, about; less where the engine's context has no room for them."""
+    result_tokens: int = Field(default=700, ge=32, le=1_000_000)
+    """Tokens of one result, about; what is longer is cut, and says so."""
+
+
 class Settings(Section):
     """The whole tree."""
 
@@ -328,6 +355,8 @@ class Settings(Section):
     """The code index of each workspace."""
     mcp_server: McpServerSettings = McpServerSettings()
     """What other programs get over the Model Context Protocol."""
+    tools: ToolsSettings = ToolsSettings()
+    """Tools that the council may call while it works: it looks up what it was not shown."""
 
 
 def settings_for_journal(settings: Settings) -> dict[str, object]:

@@ -7,6 +7,7 @@ role. Tries before the first token are the engine's business; asking again after
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -46,18 +47,28 @@ async def generate(seat: Seat, request: ChatRequest) -> Completion:
             return msgspec.json.decode(call.recorded, type=Completion)
         async with seat.turns.take(name) as turn:
             completion = await _stream(seat.engine, request, call, turn)
-        if not completion.text.strip():
+        if not completion.text.strip() and not completion.tool_calls:
             raise EngineMalformed(f"{name} answered with nothing.")
         await call.finish(completion, completion.usage)
         return completion
 
 
-async def generate_json(seat: Seat, request: ChatRequest, check: Callable[[bytes], T], *, retries: int) -> T:
-    """What `check` makes of the answer.
+async def generate_json(
+    seat: Seat,
+    request: ChatRequest,
+    check: Callable[[bytes], T],
+    *,
+    retries: int,
+    written: Completion | None = None,
+) -> T:
+    """What `check` makes of the answer; of what was `written` already, where that can be used.
 
     A `ValueError` from `check` (`msgspec.ValidationError` is one) is told to the model, which is asked again with
     the next seed, `retries` times at most; then raises `EngineMalformed`.
     """
+    if written is not None:
+        with suppress(ValueError):
+            return check(_whole(written).encode("utf-8", "replace"))
     asked, problem = request, ""
     for number in range(1, retries + 2):
         completion = await generate(seat, asked)

@@ -55,7 +55,7 @@ def _call(call: CallRecord, artifact: Artifact) -> Iterator[Text]:
         facts.append(f"first token after {seconds(call.first_token_ms)}")
     if call.copied_from is not None:
         facts.append(f"taken from {call.copied_from}")
-    yield Text(f"call {call.call} to {call.engine}: {', '.join(filter(None, facts))}")
+    yield Text(f"call {call.call} to {call.callee}: {', '.join(filter(None, facts))}")
     if call.fault is not None:
         yield Text(f"{call.fault.code}: {printable(call.fault.message)}", style="red")
     yield _block(artifact(call.request))
