@@ -252,7 +252,7 @@ def _abilities() -> schema.AgentCapabilities:
     return schema.AgentCapabilities(
         load_session=True,
         prompt_capabilities=schema.PromptCapabilities(image=False, audio=False, embedded_context=True),
-        mcp_capabilities=schema.McpCapabilities(http=False, sse=False, acp=False),
+        mcp_capabilities=schema.McpCapabilities(http=True, sse=False, acp=False),
         session_capabilities=schema.SessionCapabilities(
             list=schema.SessionListCapabilities(),
             resume=schema.SessionResumeCapabilities(),

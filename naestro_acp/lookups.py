@@ -8,15 +8,8 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
-from acp.helpers import (
-    ToolCallProgress,
-    ToolCallStart,
-    start_tool_call,
-    text_block,
-    tool_content,
-    update_tool_call,
-)
-from acp.schema import ToolKind
+from acp.helpers import start_tool_call, text_block, tool_content, update_tool_call
+from acp.schema import ToolCallProgress, ToolCallStart, ToolKind
 
 from naestro import types
 from naestro.types import Json

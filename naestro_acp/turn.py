@@ -226,7 +226,9 @@ class Turns:
 
     def _lent(self, session: Session, outlet: Outlet) -> CallerClient:
         """The client with this session's editor."""
-        return self._client.with_editor(AcpEditor(outlet, self._capabilities, session.cwd))
+        return self._client.with_editor(
+            AcpEditor(outlet, self._capabilities, session.cwd, session.mcp_servers)
+        )
 
     async def _end(self, run: str) -> None:
         with suppress(RunStateError):  # it has ended, or nobody works on it

@@ -1,9 +1,9 @@
 """The `naestro` command: one thin function a command. Here stand those that start a run and go on with one.
 
-`record_commands`, `index_commands` and `machine_commands` in `naestro.terminal` hold the others. Each function turns
-its arguments into one call of a view in `naestro.terminal`, and its outcome into an exit code (`terminal/exits.py`).
-What a command needs is imported inside it, so that `--help` and shell completion stay quick. Nothing here knows how a
-council works or how a run is stored.
+`record_commands`, `index_commands`, `tools_commands` and `machine_commands` in `naestro.terminal` hold the others. Each
+function turns its arguments into one call of a view in `naestro.terminal`, and its outcome into an exit code
+(`terminal/exits.py`). What a command needs is imported inside it, so that `--help` and shell completion stay quick.
+Nothing here knows how a council works or how a run is stored.
 """
 
 import sys
@@ -34,6 +34,7 @@ from naestro.terminal.record_commands import app as record_commands
 from naestro.terminal.running import finish, folder_of
 from naestro.terminal.streams import drop_output, refuse_odd_bytes, say, secure_streams, text_of
 from naestro.terminal.text import one_line
+from naestro.terminal.tools_commands import app as tools_commands
 from naestro.types import Json
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (record_commands, index_commands, machine_commands):
+for commands in (record_commands, index_commands, tools_commands, machine_commands):
     app.add_typer(commands)
 
 

@@ -60,6 +60,7 @@ from naestro.config_tree import (
     TimeoutSettings,
     ToolCalls,
     ToolRole,
+    ToolServerSettings,
     ToolsSettings,
     require_available,
     settings_for_journal,
@@ -92,6 +93,7 @@ __all__ = [
     "TimeoutSettings",
     "ToolCalls",
     "ToolRole",
+    "ToolServerSettings",
     "ToolsSettings",
     "Trust",
     "api_key",
@@ -108,6 +110,7 @@ __all__ = [
     "settings_from_journal",
     "unavailable_flags",
     "user_file",
+    "variable",
 ]
 
 OWN_VARIABLES = frozenset({"NAESTRO_HOME", "NAESTRO_CACHE", "NAESTRO_IN_PROCESS"})
@@ -261,6 +264,11 @@ def api_key(engine: EngineSettings) -> SecretStr | None:
             hint=f"Set {engine.api_key_env}, or take api_key_env out of the engine's settings.",
         )
     return SecretStr(key)
+
+
+def variable(name: str) -> str | None:
+    """A variable of whoever is worked for; None where it is not set."""
+    return _variables().get(name)
 
 
 def environment_for_child(extra: Mapping[str, str] = {}, *, without: Iterable[str] = ()) -> dict[str, str]:

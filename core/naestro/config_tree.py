@@ -306,6 +306,43 @@ class McpServerSettings(Section):
     """Seconds after which a tool that still works answers with its run's id; many programs give up after 60."""
 
 
+class ToolServerSettings(Section):
+    """One server of tools that speaks the Model Context Protocol; its name is the key under `tools.servers`."""
+
+    enabled: bool = True
+    """Use it at all."""
+    command: str = Field(default="", max_length=4_096)
+    """Program to start, which speaks over its standard input and output."""
+    args: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = ()
+    """Its arguments. `${NAME}` and `${NAME:-default}` stand for variables, here and in `url`, `env` and `headers`."""
+    env: dict[str, SecretStr] = {}
+    """Variables that it gets besides PATH, HOME and the like; never shown and never recorded."""
+    pass_env: Names = ()
+    """Names of variables of your own environment that it gets too."""
+    cwd: str = Field(default="", max_length=4_096)
+    """The folder to start it in, from the workspace's root; empty: the root."""
+    url: str = ""
+    """Address of a server over streamable HTTP, in the place of a command."""
+    headers: dict[str, SecretStr] = {}
+    """Headers that it is sent; never shown and never recorded."""
+    bearer_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """Name of the variable that holds its bearer token; the token itself is never written down."""
+    allow: Names = ()
+    """Tools that are allowed from the first look at them, by name or pattern (`read_*`); all others are off until
+    `naestro tools allow` allows them."""
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        return value if "${" in value else _checked_url(value or None) or ""
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if bool(self.command) == bool(self.url):
+            raise ValueError("a server of tools needs a command or a url, one of both")
+        return self
+
+
 class ToolsSettings(Section):
     """Tools that the council may call while it works: it looks up what it was not shown."""
 
@@ -326,6 +363,19 @@ class ToolsSettings(Section):
     """Tokens of all results of one step, about; less where the engine's context has no room for them."""
     result_tokens: int = Field(default=700, ge=32, le=1_000_000)
     """Tokens of one result, about; what is longer is cut, and says so."""
+    allow: Names = ()
+    """Tools of servers that are allowed from the first look at them, as `server/tool`, both may be patterns
+    (`github/list_*`); it counts for servers of `.mcp.json` and of the editor too."""
+    start_s: float = Field(default=30, gt=0, le=600)
+    """Seconds until a server has started and told its tools; one that is fetched first takes a while."""
+    call_s: float = Field(default=30, gt=0, le=3_600)
+    """Seconds of one call of a server's tool."""
+    server_s: float = Field(default=300, gt=0, le=86_400)
+    """Seconds that one run may wait for one server in all; then its tools are gone for that run."""
+    message_max_bytes: int = Field(default=4_194_304, ge=65_536, le=268_435_456)
+    """Bytes of one message of a server; a longer one costs the call that it answers."""
+    servers: dict[str, ToolServerSettings] = {}
+    """Servers of tools by name, besides those of the workspace's `.mcp.json` and of the editor."""
 
 
 class Settings(Section):
@@ -361,7 +411,8 @@ class Settings(Section):
 
 def settings_for_journal(settings: Settings) -> dict[str, object]:
     """The tree as plain JSON data without its secrets, to be recorded in a run."""
-    return settings.model_dump(mode="json", exclude={"flags": {"edenai_api_key"}})
+    secrets = {"flags": {"edenai_api_key"}, "tools": {"servers": {"__all__": {"env", "headers"}}}}
+    return settings.model_dump(mode="json", exclude=secrets)
 
 
 def settings_from_journal(recorded: Mapping[str, object]) -> Settings:

@@ -35,7 +35,11 @@ __all__ = [
     "Place",
     "PullProgress",
     "SearchReply",
+    "ServerTool",
     "TerminalOutcome",
+    "ToolServer",
+    "ToolServerLook",
+    "Tooling",
     "Waterfall",
     "seconds",
     "usage_words",
@@ -101,6 +105,79 @@ class FoundServer(Value, kw_only=True, frozen=True):
     base_url: str
     models: list[str]
     """The models that it names, none of them loaded by asking."""
+
+
+class ToolServer(Value, kw_only=True, frozen=True):
+    """A server of tools that speaks the Model Context Protocol; nothing is started to tell this."""
+
+    name: str
+    origin: str
+    """`settings`, `.mcp.json` or `editor`."""
+    starts: str
+    """Its command or address, secrets left out."""
+    patterns: list[str]
+    """What is allowed of its tools, by name or pattern; empty: nothing."""
+    log: str
+    """Where what it writes to its standard error lies."""
+
+
+class ServerTool(Value, kw_only=True, frozen=True):
+    """A tool of a server."""
+
+    name: str
+    called: str
+    """Its name for a model."""
+    description: str
+    title: str
+    schema: dict[str, Json]
+    hints: dict[str, Json]
+    """What the server says of it: `read_only_hint` and the like; not to be relied on."""
+    digest: str
+    """Of all of this; by it one knows that it changed."""
+    standing: str
+    """`allowed`, `off`, `new` (it came after the look) or `changed` (then the whole server is off)."""
+
+
+class ToolServerLook(Value, kw_only=True, frozen=True):
+    """A server of tools that was started to be looked at."""
+
+    server: ToolServer
+    tools: list[ServerTool]
+    lost: dict[str, str]
+    """Tools with a broken description, and what is wrong with each."""
+
+
+class Tooling(Protocol):
+    """The servers of tools of a workspace, named by the absolute path of a folder in it.
+
+    Every method may raise a `NaestroError`: `InputError` for a server that there is not, `ToolError` for one that
+    cannot be reached.
+    """
+
+    async def servers(self, workspace: str) -> list[ToolServer]:
+        """All that the settings and a trusted `.mcp.json` name."""
+        ...
+
+    async def look(self, workspace: str, server: str) -> ToolServerLook:
+        """Start a server, and tell its tools."""
+        ...
+
+    async def allow(
+        self, workspace: str, server: str, patterns: list[str], *, seen: Mapping[str, str] = {}
+    ) -> ToolServerLook:
+        """Allow the tools that fit `patterns`; none: what was allowed before, as it is described now.
+
+        `seen` are digests of what the person saw; a tool that changed since is refused.
+        """
+        ...
+
+    async def deny(self, workspace: str, server: str, patterns: list[str]) -> bool:
+        """Take back `patterns`, or all that was allowed of the server; whether there was anything."""
+        ...
+
+    async def log(self, workspace: str, server: str) -> str:
+        """What the server wrote to its standard error of late."""
+        ...
 
 
 class Documents(Protocol):
@@ -248,6 +325,11 @@ class Client(Protocol):
     @property
     def index(self) -> Indexing:
         """The code index of each workspace."""
+        ...
+
+    @property
+    def tooling(self) -> Tooling:
+        """The servers of tools of each workspace."""
         ...
 
     async def start(self, command: Command) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import anyio.to_thread
 
-from naestro.client.api import Command, EngineStatus, Files, Indexing, Machine
+from naestro.client.api import Command, EngineStatus, Files, Indexing, Machine, Tooling
 from naestro.client.files import LocalFiles
 from naestro.client.lending import LentEditor
 from naestro.client.recorded import RecordedRuns
@@ -49,6 +49,8 @@ class Core:
     """The machine as a caller with that environment sees it; None: this process's own."""
     index: Callable[[Mapping[str, str] | None], Indexing]
     """The code index for a caller with that environment; None: this process's own."""
+    tooling: Callable[[Mapping[str, str] | None], Tooling]
+    """The servers of tools for a caller with that environment; None: this process's own."""
     close_indexes: Callable[[], Awaitable[None]]
     """Ends what is under way of the code indexes."""
     files: Files = field(default_factory=LocalFiles)
@@ -88,6 +90,11 @@ class BoundClient(RecordedRuns):
     def files(self) -> Files:
         """The text files of each workspace."""
         return self._core.files
+
+    @property
+    def tooling(self) -> Tooling:
+        """The servers of tools of each workspace."""
+        return self._core.tooling(self._caller.environment)
 
     def with_editor(self, editor: Editor) -> "BoundClient":
         """The same client; runs that it starts or resumes use `editor`."""

@@ -66,7 +66,7 @@ def trust(
     workspace: WorkspaceOption = None,
     revoke: Annotated[bool, typer.Option("--revoke", help="Trust it no longer.")] = False,
 ) -> None:
-    """Trust this workspace's naestro.toml as it is now: it may name engines, keys and programs."""
+    """Trust this workspace's naestro.toml and .mcp.json as they are now: they may name engines, keys and programs."""
     from naestro.terminal.settings import trust_workspace
 
     trust_workspace(folder_of(workspace), is_revoked=revoke)

@@ -85,6 +85,19 @@ class Tools(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class PlainTools:
+    """The tools of a run that has no servers: those of `own`, and what is to be told."""
+
+    own: Tools | None
+    troubles: tuple[str, ...] = ()
+
+    async def offered(self) -> Offered:
+        """See `Tools`."""
+        tools = (await self.own.offered()).tools if self.own is not None else ()
+        return Offered(tools, self.troubles)
+
+
 def cut_result(text: str, max_chars: int) -> tuple[str, int]:
     """`text` in at most about `max_chars`, and its whole length where it was cut; a last line says so then."""
     if len(text) <= max_chars:
