@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
+import mcp.types as wire
 import msgspec
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, CallToolRequestParams, CallToolResult, InputRequiredResult, TextContent
@@ -20,10 +21,10 @@ from naestro_mcp.host import Host
 from naestro_mcp.options import Options
 from naestro_mcp.places import workspace_of
 from naestro_mcp.request import Context, InputNeeded, Request
-from naestro_mcp.tool import Call, Reply, Tool
+from naestro_mcp.tool import ROOT, Call, Reply, Tool
 
-CURSOR, ROOT = "cursor", "root"
-"""Arguments that several tools have."""
+CURSOR = "cursor"
+"""The argument of all tools that page."""
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +37,12 @@ class Calling:
         self._host = host
         self._tools = tools
 
-    async def listed(self, request: Request) -> list[Tool]:
+    async def listed(self, request: Request) -> list[wire.Tool]:
         """The tools that the settings allow in the client's workspace; where it has none yet, by the person's own."""
         options = await self._options_before(request)
-        return [tool for tool in self._tools.values() if tool.toolset in options.toolsets]
+        has_roots = len(self._host.roots.get(request.session, ())) > 1 and not request.is_alone
+        allowed = [tool for tool in self._tools.values() if tool.toolset in options.toolsets]
+        return [tool.shown(has_roots=has_roots) for tool in allowed]
 
     async def call(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         """The tool's result, its failure in words, or the questions that come first. Raises `MCPError`."""

@@ -6,7 +6,17 @@
 from dataclasses import dataclass, field
 
 from naestro_mcp.tool import Tool
-from naestro_mcp.tools import search_code
+from naestro_mcp.tools import (
+    apply_patch,
+    ask_council,
+    read_code,
+    repo_map,
+    respond,
+    review,
+    runs,
+    search_code,
+    test,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,4 +26,16 @@ class Catalogue:
     tools: list[Tool] = field(default_factory=list[Tool])
 
 
-CATALOGUE = Catalogue(tools=[search_code.TOOL])
+CATALOGUE = Catalogue(
+    tools=[
+        search_code.TOOL,
+        read_code.TOOL,
+        repo_map.TOOL,
+        runs.TOOL,
+        ask_council.TOOL,
+        test.TOOL,
+        review.TOOL,
+        respond.TOOL,
+        apply_patch.TOOL,
+    ]
+)

@@ -99,6 +99,13 @@ class Request:
         return has is not None and has.elicitation is not None
 
     @property
+    def is_taken_back(self) -> bool:
+        """Whether the client cancelled it. Over HTTP, from 2026-07-28 on, it does so by hanging up."""
+        # The SDK hands the handler no other way to tell a cancelled request from a connection that ends.
+        channel = self.ctx.session._request_outbound  # pyright: ignore[reportPrivateUsage]
+        return channel.cancel_requested.is_set() or (self.is_modern and bool(self.headers))
+
+    @property
     def has_progress(self) -> bool:
         """Whether the client wants to hear how far it is."""
         return self.progress_token is not None

@@ -10,9 +10,11 @@ import msgspec
 
 from naestro.types import Json
 
-LEFT_OUT = ("title",)
+LEFT_OUT = ("title", "minLength", "maxLength", "maxItems")
+"""Limits of length are told when they are met; a list of tools is read in every turn."""
+EMPTY_LEFT_OUT = ("default", "required")
 EMPTY: tuple[Json, ...] = ("", [], {}, None, False)
-"""Defaults that go without saying."""
+"""What goes without saying."""
 
 
 def schema_of(kind: type[msgspec.Struct]) -> dict[str, Json]:
@@ -29,10 +31,14 @@ def _small(node: Json, parts: dict[str, Json]) -> Json:
     fields = cast("dict[str, Json]", node)  # a JSON object's keys are strings
     if "$ref" in fields:
         return _small(parts[str(fields["$ref"]).rpartition("/")[2]], parts)
+    is_struct = "properties" in fields
     return {
         key: _properties(value, parts) if key == "properties" else _small(value, parts)
         for key, value in fields.items()
-        if key not in LEFT_OUT and not (key == "default" and value in EMPTY)
+        if key not in LEFT_OUT
+        and not (key in EMPTY_LEFT_OUT and value in EMPTY)
+        # The words under a struct are for who reads the code.
+        and not (key == "description" and is_struct)
     }
 
 

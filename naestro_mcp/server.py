@@ -38,7 +38,7 @@ def build_server(host: Host, catalogue: Catalogue) -> Server[Lifespan]:
     calling = Calling(host, {tool.name: tool for tool in catalogue.tools})
 
     async def list_tools(ctx: Context, _: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[tool.shown() for tool in await calling.listed(Request(ctx))])
+        return ListToolsResult(tools=await calling.listed(Request(ctx)))
 
     async def call_tool(ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         return await calling.call(ctx, params)

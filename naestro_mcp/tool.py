@@ -10,11 +10,14 @@ from typing import Any
 import mcp.types as wire
 import msgspec
 
+from naestro.types import Json
 from naestro_mcp.host import Host
 from naestro_mcp.options import Options
 from naestro_mcp.request import Request
 from naestro_mcp.schema import schema_of
 
+ROOT = "root"
+"""The argument that chooses among a client's roots."""
 CHARS_OF_TOKEN = 4
 """About, for code and English."""
 
@@ -75,27 +78,33 @@ class Tool:
     """Whether it changes nothing at all."""
     is_destructive: bool = False
     """Whether it may change or end what is there."""
-    is_idempotent: bool = False
     is_open: bool = False
     """Whether engines take part, which may be elsewhere."""
     needs_workspace: bool = True
 
-    def shown(self) -> wire.Tool:
-        """As the list of tools shows it; what the protocol takes for granted is left out."""
+    def shown(self, *, has_roots: bool = False) -> wire.Tool:
+        """As the list of tools shows it; with `root` to a client that has several."""
         return wire.Tool(
             name=self.name,
             title=self.title,
             description=self.description,
-            input_schema=schema_of(self.arguments),
+            input_schema=self._input_schema(has_roots=has_roots),
             output_schema=schema_of(self.reply) if self.reply is not None else None,
             annotations=self._annotations(),
         )
 
+    def _input_schema(self, *, has_roots: bool) -> dict[str, Json]:
+        schema = schema_of(self.arguments)
+        properties = schema.get("properties")
+        if isinstance(properties, dict) and not has_roots:
+            properties.pop(ROOT, None)
+        return schema
+
     def _annotations(self) -> wire.ToolAnnotations:
-        told = wire.ToolAnnotations(open_world_hint=None if self.is_open else False)
-        if self.is_reading:
-            told.read_only_hint = True
-            return told
-        told.destructive_hint = None if self.is_destructive else False
-        told.idempotent_hint = True if self.is_idempotent else None
-        return told
+        if self.is_reading:  # the other two mean nothing then, as the protocol says
+            return wire.ToolAnnotations(read_only_hint=True, open_world_hint=self.is_open)
+        return wire.ToolAnnotations(
+            read_only_hint=False,
+            destructive_hint=self.is_destructive,
+            open_world_hint=self.is_open,
+        )

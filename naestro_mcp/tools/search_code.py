@@ -17,24 +17,25 @@ LIMIT_MAX = 50
 class Arguments(msgspec.Struct, forbid_unknown_fields=True):
     """What it takes."""
 
-    query: Annotated[
-        str, msgspec.Meta(max_length=4_000, description="A question, words, a name or a stack trace")
-    ] = ""
-    regex: Annotated[
-        str, msgspec.Meta(max_length=1_000, description="Instead: an RE2 expression for one line")
-    ] = ""
+    query: Annotated[str, msgspec.Meta(max_length=4_000, description="Question, words, name or trace")] = ""
+    regex: Annotated[str, msgspec.Meta(max_length=1_000, description="Instead: lines that match, RE2")] = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=LIMIT_MAX)] = 10
     cursor: str = ""
     root: str = ""
 
 
-class Hit(msgspec.Struct, omit_defaults=True):
-    """A place that was found."""
+class Lines(msgspec.Struct, omit_defaults=True):
+    """A place that was found, as far as the list of tools tells of it."""
 
     path: str
     start: int
     end: int
     text: str
+
+
+class Hit(Lines, omit_defaults=True):
+    """A place that was found."""
+
     symbol: str = ""
     why: str = ""
 
@@ -42,7 +43,7 @@ class Hit(msgspec.Struct, omit_defaults=True):
 class Found(msgspec.Struct, omit_defaults=True):
     """What it gives."""
 
-    results: list[Hit]
+    results: Sequence[Lines]
     note: str = ""
     next_cursor: str = ""
 
@@ -59,7 +60,7 @@ async def search_code(call: Call, asked: Arguments) -> Reply:
     return _reply(call, hits, _note(reply))
 
 
-def _reply(call: Call, hits: Sequence[Hit], note: str) -> Reply:
+def _reply(call: Call, hits: Sequence[Lines], note: str) -> Reply:
     rest = hits[call.place :]
     shown = rest[: call.fitting([hit.text for hit in rest])]
     place = call.place + len(shown)
@@ -71,16 +72,22 @@ def _reply(call: Call, hits: Sequence[Hit], note: str) -> Reply:
 def _text(found: Found) -> str:
     parts = [_shown(hit) for hit in found.results] or ["Nothing was found."]
     more = f"next_cursor: {found.next_cursor}" if found.next_cursor else ""
-    return "\n\n".join(filter(None, [*parts, found.note, more]))
+    return _between(found).join(filter(None, [*parts, found.note, more]))
 
 
-def _shown(hit: Hit) -> str:
+def _between(found: Found) -> str:
+    return "\n" if found.results and not isinstance(found.results[0], Hit) else "\n\n"
+
+
+def _shown(hit: Lines) -> str:
+    if not isinstance(hit, Hit):
+        return f"{hit.path}:{hit.start}: {hit.text}"
     about = " ".join(filter(None, [hit.symbol, f"({hit.why})" if hit.why else ""]))
     return f"{hit.path}:{hit.start}-{hit.end} {about}".rstrip() + f"\n{hit.text}"
 
 
-def _line(match: Match) -> Hit:
-    return Hit(match.path, match.line, match.line, match.text)
+def _line(match: Match) -> Lines:
+    return Lines(match.path, match.line, match.line, match.text)
 
 
 def _note(reply: SearchReply) -> str:
@@ -93,8 +100,8 @@ TOOL = Tool(
     name="search_code",
     title="Search the code",
     description=(
-        "Find code in the workspace by meaning and by words: what answers a question, defines a name or caused a "
-        "stack trace. Best first, with file and lines. Use it before reading files; regex lists matching lines."
+        "Find code of the workspace by meaning and words: what answers a question, defines a name, caused a stack "
+        "trace. Best first, with file and lines. Use it before reading files."
     ),
     toolset=READ,
     arguments=Arguments,
