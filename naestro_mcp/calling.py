@@ -80,7 +80,9 @@ class Calling:
     async def _root(self, tool: Tool, request: Request, arguments: msgspec.Struct) -> str:
         if not tool.needs_workspace:
             return ""
-        return await workspace_of(self._host, request, getattr(arguments, ROOT, ""))
+        root = await workspace_of(self._host, request, getattr(arguments, ROOT, ""))
+        await self._host.use(root)
+        return root
 
     def _ready(
         self, tool: Tool, given: Mapping[str, Json], request: Request, root: str, options: Options

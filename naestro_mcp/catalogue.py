@@ -5,6 +5,9 @@
 
 from dataclasses import dataclass, field
 
+from naestro_mcp.prompts import PROMPTS, Prompt
+from naestro_mcp.resource import ResourceKind
+from naestro_mcp.resources import RESOURCES
 from naestro_mcp.tool import Tool
 from naestro_mcp.tools import (
     apply_patch,
@@ -24,6 +27,8 @@ class Catalogue:
     """What a server offers."""
 
     tools: list[Tool] = field(default_factory=list[Tool])
+    resources: list[ResourceKind] = field(default_factory=list[ResourceKind])
+    prompts: list[Prompt] = field(default_factory=list[Prompt])
 
 
 CATALOGUE = Catalogue(
@@ -37,5 +42,7 @@ CATALOGUE = Catalogue(
         review.TOOL,
         respond.TOOL,
         apply_patch.TOOL,
-    ]
+    ],
+    resources=RESOURCES,
+    prompts=PROMPTS,
 )

@@ -40,7 +40,14 @@ class Host:
     calls: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(CALLS_MAX))
     roots: OrderedDict[str, tuple[str, ...]] = field(default_factory=OrderedDict[str, tuple[str, ...]])
     """The roots that clients named, as absolute paths, by session."""
+    _used: set[str] = field(default_factory=set[str])
     _options: dict[str, tuple[float, Options]] = field(default_factory=dict[str, tuple[float, Options]])
+
+    async def use(self, workspace: str) -> None:
+        """Say that a workspace is worked in, the first time that it is."""
+        if workspace not in self._used:
+            self._used.add(workspace)
+            await self.client.index.use(workspace)
 
     async def options(self, workspace: str) -> Options:
         """The settings that count in a workspace, at most `OPTIONS_S` old."""

@@ -139,11 +139,19 @@ async def _result(client: CallerClient, events: list[Event]) -> Result:
     finished = [event.data for event in events if isinstance(event.data, RunFinished)]
     if not finished:
         return Result()
-    recorded = await client.artifact(finished[-1].result)
+    return _decoded(await client.artifact(finished[-1].result))
+
+
+def _decoded(recorded: bytes) -> Result:
     try:
         return msgspec.json.decode(recorded, type=Result)
     except msgspec.DecodeError:
         return Result(answer=recorded.decode("utf-8", "replace"))
+
+
+def read_patch(recorded: bytes) -> str | None:
+    """The change in a run's recorded result."""
+    return _decoded(recorded).patch
 
 
 def _faults(events: list[Event]) -> list[str]:

@@ -6,20 +6,32 @@ messages by the protocol's version, and the modules that answer. It holds no log
 
 from mcp.server.lowlevel.server import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
+from mcp.shared.exceptions import MCPError
 from mcp.types import (
+    INVALID_PARAMS,
     CallToolRequestParams,
-    CallToolResult,
-    InputRequiredResult,
+    CompleteRequestParams,
+    GetPromptRequestParams,
+    ListPromptsResult,
+    ListResourcesResult,
+    ListResourceTemplatesResult,
     ListToolsResult,
     NotificationParams,
     PaginatedRequestParams,
+    ReadResourceRequestParams,
+    SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    UnsubscribeRequestParams,
 )
+from pydantic import BaseModel
 
 import naestro
 from naestro_mcp.calling import Calling
 from naestro_mcp.catalogue import Catalogue
 from naestro_mcp.host import Host
+from naestro_mcp.reading import Reading
 from naestro_mcp.request import Context, Lifespan, Request
+from naestro_mcp.subscribing import Subscribing
 
 NAME = "naestro"
 TITLE = "Naestro"
@@ -28,35 +40,69 @@ STATE_S = 3600.0
 INSTRUCTIONS = (
     "Naestro knows this workspace's code and asks a council of models. search_code finds, read_code reads, repo_map "
     "gives the overview. ask_council, test and review take minutes: they answer after 45 s at the latest with a run's "
-    "id, and respond goes on with it. An answer with next_cursor goes on when you ask again with cursor. Where you "
-    "have several roots, root names one."
+    "id, and respond goes on with it. An answer with next_cursor goes on when you ask again with cursor."
 )
 
+McpServer = Server[Lifespan]
 
-def build_server(host: Host, catalogue: Catalogue) -> Server[Lifespan]:
+
+def build_server(host: Host, catalogue: Catalogue) -> McpServer:
     """A server of `catalogue`, for the clients of `host`."""
-    calling = Calling(host, {tool.name: tool for tool in catalogue.tools})
-
-    async def list_tools(ctx: Context, _: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=await calling.listed(Request(ctx)))
-
-    async def call_tool(ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
-        return await calling.call(ctx, params)
+    server: McpServer = Server(NAME, version=naestro.__version__, title=TITLE, instructions=INSTRUCTIONS)
+    _serve_tools(server, Calling(host, {tool.name: tool for tool in catalogue.tools}))
+    _serve_reading(server, Reading(host, catalogue.resources, catalogue.prompts))
+    _serve_subscriptions(server, Subscribing(host))
 
     async def roots_changed(ctx: Context, _: NotificationParams) -> None:
         host.roots.pop(Request(ctx).session, None)
 
-    server: Server[Lifespan] = Server(
-        NAME,
-        version=naestro.__version__,
-        title=TITLE,
-        instructions=INSTRUCTIONS,
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
-    )
     server.add_notification_handler("notifications/roots/list_changed", NotificationParams, roots_changed)
     # What an "input required" carries comes back by the client's hand: it is sealed, and bound to its request.
-    server.middleware.append(
-        RequestStateBoundary(RequestStateSecurity.ephemeral(ttl=STATE_S), default_audience=NAME)
-    )
+    security = RequestStateSecurity.ephemeral(ttl=STATE_S)
+    server.middleware.append(RequestStateBoundary(security, default_audience=NAME))
     return server
+
+
+def _serve_tools(server: McpServer, calling: Calling) -> None:
+    async def listed(ctx: Context, params: PaginatedRequestParams) -> ListToolsResult:
+        _check_page(params)
+        return ListToolsResult(tools=await calling.listed(Request(ctx)))
+
+    server.add_request_handler("tools/list", PaginatedRequestParams, listed)
+    server.add_request_handler("tools/call", CallToolRequestParams, calling.call)
+
+
+def _serve_reading(server: McpServer, reading: Reading) -> None:
+    async def resources(ctx: Context, params: PaginatedRequestParams) -> ListResourcesResult:
+        _check_page(params)
+        return ListResourcesResult(resources=await reading.resources(ctx))
+
+    async def templates(_: Context, params: PaginatedRequestParams) -> ListResourceTemplatesResult:
+        _check_page(params)
+        return ListResourceTemplatesResult(resource_templates=reading.templates())
+
+    async def prompts(_: Context, params: PaginatedRequestParams) -> ListPromptsResult:
+        _check_page(params)
+        return ListPromptsResult(prompts=reading.prompts())
+
+    async def prompt(_: Context, params: GetPromptRequestParams) -> BaseModel:
+        return reading.prompt(params)
+
+    server.add_request_handler("resources/list", PaginatedRequestParams, resources)
+    server.add_request_handler("resources/templates/list", PaginatedRequestParams, templates)
+    server.add_request_handler("resources/read", ReadResourceRequestParams, reading.read)
+    server.add_request_handler("prompts/list", PaginatedRequestParams, prompts)
+    server.add_request_handler("prompts/get", GetPromptRequestParams, prompt)
+    server.add_request_handler("completion/complete", CompleteRequestParams, reading.complete)
+
+
+def _serve_subscriptions(server: McpServer, subscribing: Subscribing) -> None:
+    server.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribing.subscribe)
+    server.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, subscribing.unsubscribe)
+    server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, subscribing.listen)
+
+
+def _check_page(params: PaginatedRequestParams) -> None:
+    """Raise `MCPError` for a cursor: these lists have one page, so nobody was given one."""
+    if params.cursor is not None:
+        raise MCPError(code=INVALID_PARAMS, message="The cursor is none of this list, which has one page.")

@@ -5,7 +5,7 @@ The modules in `tools` make them, `catalogue` lists them, `calling` calls them. 
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import mcp.types as wire
 import msgspec
@@ -95,10 +95,9 @@ class Tool:
 
     def _input_schema(self, *, has_roots: bool) -> dict[str, Json]:
         schema = schema_of(self.arguments)
-        properties = schema.get("properties")
-        if isinstance(properties, dict) and not has_roots:
-            properties.pop(ROOT, None)
-        return schema
+        properties = cast("dict[str, Json]", schema.get("properties", {}))  # as JSON Schema has it
+        kept = {name: value for name, value in properties.items() if has_roots or name != ROOT}
+        return schema | {"properties": kept}
 
     def _annotations(self) -> wire.ToolAnnotations:
         if self.is_reading:  # the other two mean nothing then, as the protocol says

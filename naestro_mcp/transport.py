@@ -57,12 +57,13 @@ class LineTransport:
         """The client's messages, and the stream that takes those for it; the SDK closes both."""
         into_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         outgoing, out_of_server = anyio.create_memory_object_stream[SessionMessage](0)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._read, into_server, name="mcp reader")
-            tasks.start_soon(self._take, out_of_server, name="mcp answers")
-            tasks.start_soon(self._write, name="mcp writer")
-            yield incoming, outgoing
-            tasks.cancel_scope.cancel()
+        with into_server, incoming, outgoing, out_of_server, self._answers, self._waiting:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._read, into_server, name="mcp reader")
+                tasks.start_soon(self._take, out_of_server, name="mcp answers")
+                tasks.start_soon(self._write, name="mcp writer")
+                yield incoming, outgoing
+                tasks.cancel_scope.cancel()
 
     async def _read(self, into_server: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
         with into_server, suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
@@ -86,17 +87,15 @@ class LineTransport:
 
     async def _take(self, out_of_server: MemoryObjectReceiveStream[SessionMessage]) -> None:
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-            async with out_of_server:
-                async for item in out_of_server:
-                    await self._queue(item.message.model_dump(mode="json", by_alias=True, exclude_unset=True))
-                    if not isinstance(item.message, JSONRPCRequest):
-                        self._close(getattr(item.message, "id", None))
+            async for item in out_of_server:
+                await self._queue(item.message.model_dump(mode="json", by_alias=True, exclude_unset=True))
+                if not isinstance(item.message, JSONRPCRequest):
+                    self._close(getattr(item.message, "id", None))
 
     async def _write(self) -> None:
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-            async with self._waiting:
-                async for line in self._waiting:
-                    await self._stream.send(line)
+            async for line in self._waiting:
+                await self._stream.send(line)
 
     async def _queue(self, message: dict[str, Json]) -> None:
         await self._answers.send(_encoder.encode({"jsonrpc": "2.0", **message}) + b"\n")
@@ -104,10 +103,12 @@ class LineTransport:
     def _admitted(self, fields: dict[str, Json]) -> JSONRPCMessage:
         """The message of `fields`. Raises `BadLine` where it is none, or too many requests are open."""
         request = fields.get("id")
+        if request is None and "id" in fields and "method" in fields:
+            raise BadLine(LineError(INVALID_REQUEST, "An id of a request is a string or an integer."))
         try:
             message = jsonrpc_message_adapter.validate_python(fields, by_name=False)
         except ValidationError as error:
-            said = "The message is none of JSON-RPC 2.0: an id is a string or an integer."
+            said = "The message is none of JSON-RPC 2.0."
             raise BadLine(LineError(INVALID_REQUEST, said), request) from error
         if isinstance(message, JSONRPCRequest):
             if len(self._open) >= OPEN_REQUESTS_MAX:
