@@ -15,11 +15,6 @@ UNTRUSTED_MAY_SET: tuple[KeyPath, ...] = (
     ("roles", "*", "max_tokens"),
     ("timeouts", "*"),
     ("index", "automatic"),
-    ("tools", "rounds"),
-    ("tools", "calls"),
-    ("tools", "seconds"),
-    ("tools", "tokens"),
-    ("tools", "result_tokens"),
 )
 """Nothing that spends money, sends data out, runs programs or deletes. Two more keys are judged by their value:
 `isolated = true`, and `roles.*.engines` as long as it names models on this machine."""

@@ -5,13 +5,15 @@ this module's, which lets no answer grow without limit. Redirects stay within th
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Self
 
+import anyio
 import httpx2
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
+from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCError
 
 from naestro.tools.servers.gate import FLOOD_SHARE, Gate
 
@@ -64,8 +66,6 @@ class _Reading:
         return self
 
     async def __anext__(self) -> SessionMessage | Exception:
-        import anyio
-
         try:
             return await self.receive()
         except anyio.EndOfStream:
@@ -105,25 +105,32 @@ class _Writing:
 
 
 class _Bounded(httpx2.AsyncBaseTransport):
-    """A transport whose answers are bounded and not compressed."""
+    """A transport whose answers are bounded and not compressed, and that never raises.
+
+    What goes wrong becomes an answer that says so: an exception would end the library's whole connection, and with it
+    every other call.
+    """
 
     def __init__(self, inner: httpx2.AsyncHTTPTransport, gate: Gate) -> None:
         self._inner, self._gate = inner, gate
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send `request`."""
-        response = await self._inner.handle_async_request(request)
+        try:
+            response = await self._inner.handle_async_request(request)
+        except httpx2.TransportError as error:
+            return _failed(f"{str(error) or type(error).__name__}.")
         stream = response.stream
         assert isinstance(stream, httpx2.AsyncByteStream)
         if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
             await stream.aclose()
-            raise httpx2.DecodingError("The answer is compressed, which was not asked for.", request=request)
+            return _failed("Its answer is compressed, which was not asked for.")
         is_stream = response.headers.get("content-type", "").lower().startswith("text/event-stream")
         most = self._gate.message_max_bytes * (FLOOD_SHARE if is_stream else 1)
         return httpx2.Response(
             response.status_code,
             headers=response.headers,
-            stream=_BoundedStream(stream, most, request),
+            stream=_BoundedStream(stream, most),
             extensions=response.extensions,
         )
 
@@ -133,21 +140,27 @@ class _Bounded(httpx2.AsyncBaseTransport):
 
 
 class _BoundedStream(httpx2.AsyncByteStream):
-    """A body of at most `most` bytes."""
+    """A body of at most `most` bytes; it ends there, or where the connection breaks, and what it says is not whole."""
 
-    def __init__(self, inner: httpx2.AsyncByteStream, most: int, request: httpx2.Request) -> None:
-        self._inner, self._most, self._request = inner, most, request
+    def __init__(self, inner: httpx2.AsyncByteStream, most: int) -> None:
+        self._inner, self._most = inner, most
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         left = self._most
-        async for piece in self._inner:
-            left -= len(piece)
-            if left < 0:
-                raise httpx2.ReadError(
-                    f"The answer has more than {self._most:,} bytes.", request=self._request
-                )
-            yield piece
+        with suppress(httpx2.TransportError):
+            async for piece in self._inner:
+                left -= len(piece)
+                if left < 0:
+                    return
+                yield piece
 
     async def aclose(self) -> None:
         """Close the connection."""
         await self._inner.aclose()
+
+
+def _failed(words: str) -> httpx2.Response:
+    """An answer that says what went wrong, as the library takes it."""
+    error = JSONRPCError(jsonrpc="2.0", id=None, error=ErrorData(code=INTERNAL_ERROR, message=words))
+    content = error.model_dump_json(by_alias=True).encode()
+    return httpx2.Response(502, headers={"content-type": "application/json"}, content=content)
