@@ -41,7 +41,7 @@ class Calling:
         """The tools that the settings allow in the client's workspace; where it has none yet, by the person's own."""
         options = await self._options_before(request)
         has_roots = len(self._host.roots.get(request.session, ())) > 1 and not request.is_alone
-        allowed = [tool for tool in self._tools.values() if tool.toolset in options.toolsets]
+        allowed = [tool for tool in self._tools.values() if tool.toolset in ("", *options.toolsets)]
         return [tool.shown(has_roots=has_roots) for tool in allowed]
 
     async def call(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
@@ -65,11 +65,13 @@ class Calling:
                 f"The tool {tool.name} failed by a defect of Naestro; its log says more. [defect]"
             )
 
-    async def _called(self, tool: Tool, given: Mapping[str, Json], request: Request) -> CallToolResult:
+    async def _called(
+        self, tool: Tool, given: Mapping[str, Json], request: Request
+    ) -> CallToolResult | InputRequiredResult:
         arguments = decoded(tool.name, given, tool.arguments)
         root = await self._root(tool, request, arguments)
         options = await self._host.options(root) if root else Options()
-        if tool.needs_workspace and tool.toolset not in options.toolsets:
+        if tool.toolset and tool.toolset not in options.toolsets:
             raise _unknown(tool.name)
         call = self._ready(tool, given, request, root, options)
         async with AsyncExitStack() as held:
@@ -105,8 +107,8 @@ def _unknown(name: str) -> MCPError:
     return MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {shown}")
 
 
-def _result(reply: Reply | CallToolResult) -> CallToolResult:
-    if isinstance(reply, CallToolResult):
+def _result(reply: Reply | CallToolResult | InputRequiredResult) -> CallToolResult | InputRequiredResult:
+    if not isinstance(reply, Reply):
         return reply
     return CallToolResult(
         content=[TextContent(type="text", text=reply.text)],

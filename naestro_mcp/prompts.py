@@ -7,6 +7,7 @@ import mcp.types as wire
 from mcp.types import GetPromptResult, PromptArgument, PromptMessage, TextContent
 
 from naestro.errors import InputError
+from naestro_mcp.request import Request
 from naestro_mcp.resources import complete_path, complete_run
 from naestro_mcp.tool import Call
 
@@ -36,8 +37,8 @@ class Prompt:
             name=self.name, title=self.title, description=self.description, arguments=arguments
         )
 
-    def rendered(self, given: Mapping[str, str]) -> GetPromptResult:
-        """The messages. Raises `InputError` for arguments that do not fit."""
+    def rendered(self, given: Mapping[str, str], _: Request) -> GetPromptResult:
+        """The messages. Raises `InputError` for arguments that do not fit, and `InputNeeded`."""
         self._check(given)
         made = self.render(given)
         if isinstance(made, str):

@@ -93,10 +93,15 @@ class Reading:
         """All of them."""
         return [prompt.shown() for prompt in self._prompts.values()]
 
-    def prompt(self, params: GetPromptRequestParams) -> GetPromptResult:
+    async def prompt(
+        self, ctx: Context, params: GetPromptRequestParams
+    ) -> GetPromptResult | InputRequiredResult:
         """One, with its arguments. Raises `MCPError`."""
         try:
-            return self._prompt(params.name).rendered(params.arguments or {})
+            request = Request.of(ctx, params.input_responses, params.request_state)
+            return self._prompt(params.name).rendered(params.arguments or {}, request)
+        except InputNeeded as needed:
+            return needed.result
         except NaestroError as error:
             raise wire_error(error) from error
 

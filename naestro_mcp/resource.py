@@ -40,6 +40,8 @@ class ResourceKind:
     complete: Callable[[Call, str], Awaitable[list[str]]] | None = None
     """The values that begin so."""
     needs_workspace: bool = True
+    is_watched: bool = False
+    """Whether a client may subscribe to it."""
 
     @property
     def is_single(self) -> bool:

@@ -104,6 +104,7 @@ RUN = ResourceKind(
     mime_type=JSON,
     read=read_run,
     complete=complete_run,
+    is_watched=True,
 )
 RESOURCES = [
     MAP,
@@ -116,6 +117,7 @@ RESOURCES = [
         mime_type=LINES,
         read=read_events,
         complete=complete_run,
+        is_watched=True,
     ),
     ResourceKind(
         template="naestro://runs/{id}/patch",
@@ -125,6 +127,7 @@ RESOURCES = [
         mime_type=DIFF,
         read=read_change,
         complete=complete_run,
+        is_watched=True,
     ),
     ResourceKind(
         template="naestro://symbol/{name}",

@@ -23,7 +23,6 @@ from mcp.types import (
     SubscriptionsListenRequestParams,
     UnsubscribeRequestParams,
 )
-from pydantic import BaseModel
 
 import naestro
 from naestro_mcp.calling import Calling
@@ -51,7 +50,7 @@ def build_server(host: Host, catalogue: Catalogue) -> McpServer:
     server: McpServer = Server(NAME, version=naestro.__version__, title=TITLE, instructions=INSTRUCTIONS)
     _serve_tools(server, Calling(host, {tool.name: tool for tool in catalogue.tools}))
     _serve_reading(server, Reading(host, catalogue.resources, catalogue.prompts))
-    _serve_subscriptions(server, Subscribing(host))
+    _serve_subscriptions(server, Subscribing(host, catalogue.resources))
 
     async def roots_changed(ctx: Context, _: NotificationParams) -> None:
         host.roots.pop(Request(ctx).session, None)
@@ -85,14 +84,11 @@ def _serve_reading(server: McpServer, reading: Reading) -> None:
         _check_page(params)
         return ListPromptsResult(prompts=reading.prompts())
 
-    async def prompt(_: Context, params: GetPromptRequestParams) -> BaseModel:
-        return reading.prompt(params)
-
     server.add_request_handler("resources/list", PaginatedRequestParams, resources)
     server.add_request_handler("resources/templates/list", PaginatedRequestParams, templates)
     server.add_request_handler("resources/read", ReadResourceRequestParams, reading.read)
     server.add_request_handler("prompts/list", PaginatedRequestParams, prompts)
-    server.add_request_handler("prompts/get", GetPromptRequestParams, prompt)
+    server.add_request_handler("prompts/get", GetPromptRequestParams, reading.prompt)
     server.add_request_handler("completion/complete", CompleteRequestParams, reading.complete)
 
 

@@ -26,6 +26,7 @@ from naestro_mcp.errors import wire_error
 from naestro_mcp.host import Host
 from naestro_mcp.places import workspace_of
 from naestro_mcp.request import Context, InputNeeded, Request
+from naestro_mcp.resource import ResourceKind
 from naestro_mcp.watching import run_of
 
 SUBSCRIPTIONS_MAX = 256
@@ -45,9 +46,10 @@ class _Standing:
 class Subscribing:
     """The subscriptions of one server's clients."""
 
-    def __init__(self, host: Host) -> None:
-        """Watch runs by `host`."""
+    def __init__(self, host: Host, kinds: list[ResourceKind]) -> None:
+        """Watch runs by `host`; of `kinds` those can be subscribed to that say so."""
         self._host = host
+        self._kinds = [kind for kind in kinds if kind.is_watched]
         self._listening = ListenHandler(host.watching.bus)
         self._standing: dict[tuple[str, str], _Standing] = {}
         """By session and address."""
@@ -82,10 +84,12 @@ class Subscribing:
             return await self._listening(ctx, params)
 
     async def _check(self, ctx: Context, uri: str) -> None:
-        """Raise `MCPError` where `uri` is no run of the client's workspace."""
+        """Raise `MCPError` where `uri` is nothing that is watched, or no run of the client's workspace."""
+        if all(kind.match(uri) is None for kind in self._kinds):
+            raise MCPError(code=INVALID_PARAMS, message=f"Only runs can be subscribed to, not {uri[:200]!r}.")
         run = run_of(uri)
         if run is None:
-            raise MCPError(code=INVALID_PARAMS, message=f"Only runs can be subscribed to, not {uri[:200]!r}.")
+            return
         try:
             root = await workspace_of(self._host, Request(ctx))
             info = await self._host.client.get(run)

@@ -69,11 +69,12 @@ class Tool:
     title: str
     description: str
     toolset: str
+    """Empty: there whatever the settings say."""
     arguments: type[msgspec.Struct]
     reply: type[msgspec.Struct] | None
     """None: its result is shown as it is."""
     # Each takes its own kind of arguments, which `arguments` names.
-    work: Callable[[Call, Any], Awaitable[Reply | wire.CallToolResult]]
+    work: Callable[[Call, Any], Awaitable[Reply | wire.CallToolResult | wire.InputRequiredResult]]
     is_reading: bool = False
     """Whether it changes nothing at all."""
     is_destructive: bool = False
@@ -88,12 +89,13 @@ class Tool:
             name=self.name,
             title=self.title,
             description=self.description,
-            input_schema=self._input_schema(has_roots=has_roots),
+            input_schema=self.input_schema(has_roots=has_roots),
             output_schema=schema_of(self.reply) if self.reply is not None else None,
             annotations=self._annotations(),
         )
 
-    def _input_schema(self, *, has_roots: bool) -> dict[str, Json]:
+    def input_schema(self, *, has_roots: bool) -> dict[str, Json]:
+        """What it takes."""
         schema = schema_of(self.arguments)
         properties = cast("dict[str, Json]", schema.get("properties", {}))  # as JSON Schema has it
         kept = {name: value for name, value in properties.items() if has_roots or name != ROOT}
