@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 TOOLS = ("say", "events", "huge", "huge_events", "zipped", "never", "drip", "cut", "junk", "busy", "away")
 MEGABYTE = b"x" * (1 << 20)
@@ -60,14 +61,14 @@ class Handler(BaseHTTPRequestHandler):
             error = {"code": -32601, "message": "Method not found"}
             self._json({"jsonrpc": "2.0", "id": body["id"], "error": error})
 
-    def _do_say(self, body: dict) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _do_say(self, body: dict[str, Any]) -> None:
         self._give(body, _text(json.dumps(body["params"].get("arguments"))))
 
-    def _do_events(self, body: dict) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _do_events(self, body: dict[str, Any]) -> None:
         message = json.dumps({"jsonrpc": "2.0", "id": body["id"], "result": _text("as events")})
         self._plain(200, f"event: message\ndata: {message}\n\n".encode(), "text/event-stream")
 
-    def _do_huge(self, body: dict, kind: str = "application/json", before: bytes = b"") -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _do_huge(self, body: dict[str, Any], kind: str = "application/json", before: bytes = b"") -> None:
         self._head(200, kind, 100 << 20)
         self.wfile.write(before)
         try:
@@ -76,19 +77,19 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True
 
-    def _do_huge_events(self, body: dict) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _do_huge_events(self, body: dict[str, Any]) -> None:
         self._do_huge(body, "text/event-stream", b"data: ")
 
-    def _do_zipped(self, body: dict) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _do_zipped(self, body: dict[str, Any]) -> None:
         packed = zlib.compress(MEGABYTE * 8, 1)
         self._head(200, "application/json", len(packed), ("content-encoding", "deflate"))
         self.wfile.write(packed)
 
-    def _do_never(self, body: dict) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _do_never(self, body: dict[str, Any]) -> None:
         self.over.wait(60)
         self.close_connection = True
 
-    def _do_drip(self, body: dict) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _do_drip(self, body: dict[str, Any]) -> None:
         self._head(200, "application/json", 1 << 20)
         try:
             while not self.over.is_set():
@@ -98,21 +99,21 @@ class Handler(BaseHTTPRequestHandler):
             pass
         self.close_connection = True
 
-    def _do_cut(self, body: dict) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _do_cut(self, body: dict[str, Any]) -> None:
         self._head(200, "application/json", 1_000)
         self.wfile.write(b'{"jsonrpc":')
         self.close_connection = True
 
-    def _do_junk(self, body: dict) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _do_junk(self, body: dict[str, Any]) -> None:
         self._plain(200, b"<html>It works</html>", "application/json")
 
-    def _do_busy(self, body: dict) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _do_busy(self, body: dict[str, Any]) -> None:
         self._plain(503, b"later")
 
-    def _do_away(self, body: dict) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _do_away(self, body: dict[str, Any]) -> None:
         self._head(307, "text/plain", 0, ("location", "http://example.invalid/mcp"))
 
-    def _give(self, body: dict, result: object) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _give(self, body: dict[str, Any], result: object) -> None:
         self._json({"jsonrpc": "2.0", "id": body["id"], "result": result})
 
     def _json(self, message: object) -> None:

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 PLAIN = {"type": "object", "properties": {}}
 
@@ -60,7 +61,7 @@ class Server:
             with Path(str(self.order["marks"])).open("a") as file:
                 file.write(words + "\n")
 
-    def _answer(self, message: dict) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _answer(self, message: dict[str, Any]) -> None:
         method, request = message["method"], message["id"]
         if method == "initialize":
             version = message["params"]["protocolVersion"]
@@ -91,7 +92,7 @@ class Server:
             self._note("listed")
         return listed
 
-    def _call(self, request: int, params: dict) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _call(self, request: int, params: dict[str, Any]) -> None:
         way = self.behave.get(params["name"], "echo")
         getattr(self, f"_do_{way}")(request, params.get("arguments") or {})
 
@@ -115,19 +116,19 @@ class Server:
             self._line("Listening ...")
         self._text(request, "after chatter")
 
-    def _do_huge(self, request: int, arguments: dict) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _do_huge(self, request: int, arguments: dict[str, object]) -> None:
         self._out(f'{{"jsonrpc":"2.0","id":{request},"result":{{"content":[{{"type":"text","text":"')
         self._megabytes(arguments)
         self._line('"}]}}')
 
-    def _do_huge_last(self, request: int, arguments: dict) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _do_huge_last(self, request: int, arguments: dict[str, object]) -> None:
         self._out('{"result":{"content":[{"type":"text","text":"')
         self._megabytes(arguments)
         self._line(f'"}}]}},"jsonrpc":"2.0","id":{request}}}')
 
-    def _megabytes(self, arguments: dict) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    def _megabytes(self, arguments: dict[str, object]) -> None:
         piece = "x" * (1 << 20)
-        for _number in range(int(arguments.get("megabytes", 100))):
+        for _number in range(int(str(arguments.get("megabytes", 100)))):
             self._out(piece)
 
     def _do_flood(self, request: int, _: object) -> None:

@@ -17,7 +17,7 @@ from naestro.tools.builtin import Desk as ToolDesk
 from naestro.tools.tool import Offered, Tool, ToolRequest, ToolResult, Tools, ToolSpec
 from naestro.types import CallFinished, CallStarted, Json, RunStatus
 from tests.council.desk import CRITIC, PROPOSE, QUICK, Desk, Done, desk_in, findings, script
-from tests.support.answers import Answer, call_tool, fail, say, say_json, with_
+from tests.support.answers import Answer, ScriptedToolCall, call_tool, fail, say, say_json, with_
 from tests.support.scripted_server import Received, ScriptedServer
 
 pytestmark = pytest.mark.anyio
@@ -212,7 +212,9 @@ async def test_rounds_calls_and_repeats_are_bounded(tmp_path: Path, scripted_ser
     assert len(tool.calls) == 3
     assert len(scripted_server.chats) == 4
     many = call_tool("note", {"word": "same"})
-    many = with_(many, tool_calls=[with_(many.tool_calls[0], id=f"c{n}") for n in range(20)])
+    many = with_(
+        many, tool_calls=[msgspec.structs.replace(many.tool_calls[0], id=f"c{n}") for n in range(20)]
+    )
     scripted_server.otherwise(lambda request: many if "tools" in request.body else say(ANSWER))
     tool.calls.clear()
     async with desk(tmp_path, scripted_server, tooled(calls=5), tool) as made:
@@ -252,9 +254,7 @@ async def test_a_small_context_leaves_tools_out_rather_than_the_answer(
         (call_tool("read_span", {"file": "calc.py"}), "The arguments of read_span are wrong"),
         (call_tool("grep", {"pattern": "("}), "cannot be used"),
         (
-            with_(
-                call_tool("grep", {}), tool_calls=[with_(call_tool("grep", {}).tool_calls[0], arguments="[1")]
-            ),
+            with_(call_tool("grep", {}), tool_calls=[ScriptedToolCall(name="grep", arguments="[1")]),
             "no JSON object",
         ),
     ],
