@@ -1,7 +1,7 @@
 """Servers of the ecosystem and the protocol's conformance suite, from npm, against Naestro's client.
 
-`tests/toolbox/node/package-lock.json` pins the servers, `tests/mcp/node/package-lock.json` the suite, whose exit code is
-not trusted: its checks are counted.
+`tests/toolbox/node/package-lock.json` pins the servers, `tests/mcp/node/package-lock.json` the suite. The suite's exit
+code is not trusted: its checks are counted.
 """
 
 import json

@@ -258,3 +258,30 @@ async def test_a_variable_that_is_missing_is_named(tmp_path: Path, monkeypatch: 
 
 def test_the_script_is_where_the_tests_look_for_it() -> None:
     assert os.access(SCRIPT, os.R_OK)
+
+
+HOLDER = """
+import anyio, sys
+from pathlib import Path
+from tests.toolbox.test_servers import opened, scripted
+
+async def main():
+    async with opened(Path(sys.argv[1]), scripted(Path(sys.argv[1]), {"child": "child"})) as server:
+        print((await server.call("child", {})).text, flush=True)
+        await anyio.sleep_forever()
+
+anyio.run(main)
+"""
+
+
+async def test_a_server_ends_with_all_that_it_started_when_its_holder_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    root = Path(__file__).parents[2]
+    process = await anyio.open_process(command, cwd=root, stderr=None)
+    assert process.stdout is not None
+    with anyio.fail_after(LIMIT_S):
+        child = int((await process.stdout.receive()).split()[0])
+        group = next(one.group for one in running() if one.pid == child)
+        process.kill()
+        await process.aclose()
+    await group_is_gone(group, 10)
