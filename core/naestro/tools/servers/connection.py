@@ -16,19 +16,15 @@ from typing import Any, Final
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from mcp.client.client import Client
-from mcp.client.session import ClientRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CONNECTION_CLOSED,
     REQUEST_TIMEOUT,
     CallToolResult,
-    ErrorData,
     Implementation,
-    ListRootsResult,
-    Root,
     Tool,
 )
-from pydantic import FileUrl, ValidationError
+from pydantic import ValidationError
 
 from naestro import __version__
 from naestro.config import ToolsSettings, variable
@@ -234,7 +230,11 @@ class Connection:
         )
 
     async def _keep(self, ended: Ended, *, task_status: TaskStatus[_Live]) -> None:
-        """Hold the server until it ends or is closed; whatever happens after its start ends here."""
+        """Hold the server until it ends or is closed; whatever happens after its start ends here.
+
+        It is offered nothing of ours: no roots (some servers take them for leave to reach all of the workspace,
+        whatever folder they were started with), no model to ask, and no person, whom it would keep waiting.
+        """
         gate = Gate(self.name, self._terms.settings.message_max_bytes)
         is_started = False
         try:
@@ -242,7 +242,6 @@ class Connection:
                 self._transport(gate, ended),
                 # Two questions may have to be asked before it is known which version it speaks.
                 read_timeout_seconds=self._terms.settings.start_s / 2,
-                list_roots_callback=self._roots,
                 client_info=Implementation(name="naestro", version=__version__),
                 cache=None,
             ) as client:
@@ -316,10 +315,6 @@ class Connection:
             headers["authorization"] = f"Bearer {expanded(f'${{{one.bearer_env}}}')}"
         self._hide(*(value.removeprefix("Bearer ") for value in headers.values()))
         return open_address(expanded(one.url), headers, gate)
-
-    async def _roots(self, context: ClientRequestContext) -> ListRootsResult | ErrorData:
-        root = self.definition.root
-        return ListRootsResult(roots=[Root(uri=FileUrl(root.as_uri()), name=root.name)])
 
     def _hide(self, *values: str) -> None:
         self._secrets = sorted({one for one in values if len(one) >= SECRET_CHARS_MIN}, key=len, reverse=True)
