@@ -27,6 +27,10 @@ def decoded(tool: str, given: Mapping[str, Json], kind: type[Arguments]) -> Argu
         )
     try:
         return msgspec.convert(given, kind)
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"The arguments of {tool} hold half a character.", hint="Send text as Unicode has it."
+        ) from error
     except msgspec.ValidationError as error:
         known = ", ".join(kind.__struct_encode_fields__)
         raise InputError(

@@ -1,7 +1,7 @@
 """The programs whose settings Naestro can be put into: where those lie, and what is written under which name.
 
-`setup` above shows, asks and writes; below stands `jsonc`, which leaves all else in a file as it is. The names are those
-of each program's manual. It opens no file.
+`setup` above shows, asks and writes; below stands `jsonc`, which leaves all else in a file as it is. The names are
+those of each program's manual. It opens no file.
 """
 
 import json

@@ -1,7 +1,8 @@
 """`naestro setup`: Naestro in a program's settings, after a shown diff and a yes, and out of them again.
 
-`cli` and `uninstall` above call it; below it stand the programs (`zed`, `mcp_programs`). A file is replaced
-whole or not at all, keeps its mode and its place behind a link, and what was there stays beside it. It knows no settings' names.
+`cli` and `uninstall` above call it; below it stand the programs (`zed`, `mcp_programs`). A file is replaced whole or
+not at all, keeps its mode and its place behind a link, and what was there stays beside it. It knows no settings'
+names.
 """
 
 import os
