@@ -12,8 +12,8 @@ from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, Streamable
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp
 
+from naestro_mcp.about import MAX_LINE_BYTES
 from naestro_mcp.request import Lifespan
-from naestro_mcp.transport import MAX_LINE_BYTES
 
 SESSIONS_MAX = 256
 """As many as the daemon takes connections over its port."""

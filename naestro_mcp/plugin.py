@@ -5,17 +5,25 @@ bound to the caller; below stand the transport and the server. A fault here ends
 is imported with the first connection.
 """
 
+import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
+import msgspec
 from anyio.abc import ByteStream
 from starlette.types import ASGIApp
 
 from naestro.client.api import CallerClient
+from naestro.client.json_lines import BadLine, LineReader, parse_message
+from naestro.types import Json
+from naestro_mcp.about import MAX_LINE_BYTES, Opening, first_answer
+
+SERVER = "naestro_mcp.server"
+"""The module that brings the SDK."""
 
 
 async def serve(stream: ByteStream, client: CallerClient, cwd: Path) -> None:
@@ -23,6 +31,8 @@ async def serve(stream: ByteStream, client: CallerClient, cwd: Path) -> None:
 
     `cwd` is where the front end was started: the workspace of a client that names no roots.
     """
+    lines = LineReader(stream, MAX_LINE_BYTES)
+    opening = None if SERVER in sys.modules else await _opened(stream, lines)
     await _load()
     from naestro_mcp.catalogue import CATALOGUE
     from naestro_mcp.host import open_host
@@ -31,7 +41,7 @@ async def serve(stream: ByteStream, client: CallerClient, cwd: Path) -> None:
 
     async with open_host(client, cwd) as host:
         server = build_server(host, CATALOGUE)
-        async with LineTransport(stream).messages() as (incoming, outgoing):
+        async with LineTransport(stream, lines, opening).messages() as (incoming, outgoing):
             await server.run(incoming, outgoing, server.create_initialization_options())
 
 
@@ -51,6 +61,26 @@ async def http_app(client: CallerClient) -> AsyncGenerator[ASGIApp]:
         yield app
 
 
+async def _opened(stream: ByteStream, lines: LineReader) -> Opening | None:
+    """The first line, answered where that needs no library; None where there is none."""
+    try:
+        line = await lines.next()
+        if line is None:
+            return None
+        result = first_answer(message := parse_message(line))
+    except BadLine as fault:
+        await _send(stream, {"id": fault.request_id, "error": fault.error.shown()})
+        return None
+    if result is not None:
+        await _send(stream, {"id": message["id"], "result": result})
+    return Opening(message, is_answered=result is not None)
+
+
+async def _send(stream: ByteStream, message: dict[str, Json]) -> None:
+    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+        await stream.send(msgspec.json.encode({"jsonrpc": "2.0", **message}) + b"\n")
+
+
 async def _load() -> None:
     """Import what is heavy in a thread, while other connections go on."""
-    await anyio.to_thread.run_sync(import_module, "naestro_mcp.server")
+    await anyio.to_thread.run_sync(import_module, SERVER)

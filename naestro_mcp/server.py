@@ -25,6 +25,7 @@ from mcp.types import (
 )
 
 import naestro
+from naestro_mcp.about import INSTRUCTIONS, NAME, TITLE
 from naestro_mcp.calling import Calling
 from naestro_mcp.catalogue import Catalogue
 from naestro_mcp.host import Host
@@ -32,16 +33,8 @@ from naestro_mcp.reading import Reading
 from naestro_mcp.request import Context, Lifespan, Request
 from naestro_mcp.subscribing import Subscribing
 
-NAME = "naestro"
-TITLE = "Naestro"
 STATE_S = 3600.0
 """How long a question may lie with the client's person before its answer counts for nothing."""
-INSTRUCTIONS = (
-    "Naestro knows this workspace's code and asks a council of models. search_code finds, read_code reads, repo_map "
-    "gives the overview. ask_council, test and review take minutes: they answer after 45 s at the latest with a run's "
-    "id, and respond goes on with it. An answer with next_cursor goes on when you ask again with cursor."
-)
-
 McpServer = Server[Lifespan]
 
 

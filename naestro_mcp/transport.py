@@ -25,9 +25,8 @@ from naestro.client.json_lines import (
     parse_message,
 )
 from naestro.types import Json
+from naestro_mcp.about import Opening
 
-MAX_LINE_BYTES = 4 * 1024 * 1024
-"""A longer line is skipped. It is what the SDK takes over HTTP, and a hundred times what any tool here takes."""
 OPEN_REQUESTS_MAX = 1024
 """Requests that may wait for their answers; more are refused, so that a client that never reads fills no memory."""
 QUEUE_LINES = 64
@@ -43,14 +42,17 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 class LineTransport:
     """Both directions of one connection."""
 
-    def __init__(self, stream: ByteStream, max_line_bytes: int = MAX_LINE_BYTES) -> None:
-        """Work on `stream`, which the caller closes."""
+    def __init__(self, stream: ByteStream, lines: LineReader, opening: Opening | None = None) -> None:
+        """Write to `stream`, which the caller closes, and read `lines` of it behind `opening`."""
         self._stream = stream
-        self._lines = LineReader(stream, max_line_bytes)
+        self._lines = lines
+        self._opening = opening
         self._answers, self._waiting = anyio.create_memory_object_stream[bytes](QUEUE_LINES)
         self._open: set[object] = set()
         """The ids of requests that have no answer yet."""
         self._answered = anyio.Event()
+        self._swallowed: object = None
+        """The id of the opening, which is answered already."""
 
     @asynccontextmanager
     async def messages(self) -> AsyncGenerator[tuple[Incoming, Outgoing]]:
@@ -69,15 +71,24 @@ class LineTransport:
         with into_server, suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             while True:
                 try:
-                    line = await self._lines.next()
-                    if line is None:
+                    fields = await self._next()
+                    if fields is None:
                         break
-                    message = self._admitted(parse_message(line))
+                    message = self._admitted(fields)
                 except BadLine as fault:
                     await self._queue({"id": fault.request_id, "error": fault.error.shown()})
                     continue
                 await into_server.send(SessionMessage(message))
             await self._settle()
+
+    async def _next(self) -> dict[str, Json] | None:
+        """The next message, the opening first; None at the end. Raises `BadLine`."""
+        if self._opening is not None:
+            opening, self._opening = self._opening, None
+            self._swallowed = opening.message["id"] if opening.is_answered else None
+            return opening.message
+        line = await self._lines.next()
+        return None if line is None else parse_message(line)
 
     async def _settle(self) -> None:
         """The end of the stream cancels what the server works on: let it answer what is quick."""
@@ -88,9 +99,14 @@ class LineTransport:
     async def _take(self, out_of_server: MemoryObjectReceiveStream[SessionMessage]) -> None:
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             async for item in out_of_server:
-                await self._queue(item.message.model_dump(mode="json", by_alias=True, exclude_unset=True))
-                if not isinstance(item.message, JSONRPCRequest):
-                    self._close(getattr(item.message, "id", None))
+                request = (
+                    None if isinstance(item.message, JSONRPCRequest) else getattr(item.message, "id", None)
+                )
+                if request is not None and request == self._swallowed:
+                    self._swallowed = None
+                else:
+                    await self._queue(item.message.model_dump(mode="json", by_alias=True, exclude_unset=True))
+                self._close(request)
 
     async def _write(self) -> None:
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):

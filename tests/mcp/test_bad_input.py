@@ -8,7 +8,8 @@ from typing import Any
 import anyio
 import pytest
 
-from naestro_mcp.transport import MAX_LINE_BYTES, OPEN_REQUESTS_MAX
+from naestro_mcp.about import MAX_LINE_BYTES
+from naestro_mcp.transport import OPEN_REQUESTS_MAX
 from tests.mcp.desk import LEGACY, Person, connected, core_in, desk_in, wired
 
 pytestmark = pytest.mark.anyio
