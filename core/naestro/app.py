@@ -250,8 +250,8 @@ async def _open_kit(kit: Kit, now: Settings) -> AsyncGenerator[Kit]:
         yield replace(kit, tools=PlainTools(own, definitions.troubles))
         return
     from naestro.tools.servers.allowed import Permissions
-    from naestro.tools.servers.connection import Terms
     from naestro.tools.servers.source import open_tools
+    from naestro.tools.servers.way import Terms
 
     permissions = Permissions(JournalDocuments(kit.journal))
     terms = Terms(kit.settings.tools, home() / "logs", kit.settings.isolated)

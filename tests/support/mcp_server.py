@@ -27,74 +27,38 @@ def tool(name: str, **more: object) -> dict[str, object]:
     return {"name": name, "description": f"Does {name}.", "inputSchema": PLAIN, **more}
 
 
-class Server:
-    """The loop."""
+class Wire:
+    """What the server knows, and its way to speak."""
 
     def __init__(self, order: dict[str, object]) -> None:
         self.order = order
         self.behave: dict[str, str] = order.get("behave", {})  # pyright: ignore[reportAttributeAccessIssue]
         self.calls = 0
 
-    def serve(self) -> None:
-        """Answer until the input ends."""
-        if self.order.get("start") == "never":
-            time.sleep(3_600)
-        if self.order.get("start") == "die":
-            sys.stderr.write("no such luck\n")
-            sys.exit(3)
-        if self.order.get("start") == "die once" and self._is_first():
-            sys.exit(3)
-        for line in sys.stdin:
-            message = json.loads(line)
-            if "id" in message and "method" in message:
-                self._answer(message)
-            elif message.get("method") == "notifications/cancelled":
-                self._note(f"cancelled {message['params']['requestId']}")
-
-    def _is_first(self) -> bool:
-        is_first = not Path(str(self.order["marks"])).exists()
-        self._note("started")
-        return is_first
-
     def _note(self, words: str) -> None:
         if "marks" in self.order:
             with Path(str(self.order["marks"])).open("a") as file:
                 file.write(words + "\n")
 
-    def _answer(self, message: dict[str, Any]) -> None:
-        method, request = message["method"], message["id"]
-        if method == "initialize":
-            version = message["params"]["protocolVersion"]
-            self._give(
-                request,
-                {
-                    "protocolVersion": version,
-                    "capabilities": {"tools": {}},
-                    "serverInfo": {"name": "scripted", "version": "1"},
-                },
-            )
-        elif method == "tools/list":
-            self._give(request, {"tools": self._tools()})
-        elif method == "tools/call":
-            self.calls += 1
-            self._call(request, message["params"])
-        else:
-            self._say(
-                {"jsonrpc": "2.0", "id": request, "error": {"code": -32601, "message": "Method not found"}}
-            )
+    def _text(self, request: int, text: str) -> None:
+        self._give(request, {"content": [{"type": "text", "text": text}]})
 
-    def _tools(self) -> object:
-        listed = self.order.get("tools") or [tool(name) for name in self.behave]
-        after = self.order.get("tools_after_restart")
-        if after and Path(str(self.order["marks"])).exists():
-            return after
-        if after:
-            self._note("listed")
-        return listed
+    def _give(self, request: int, result: object) -> None:
+        self._say({"jsonrpc": "2.0", "id": request, "result": result})
 
-    def _call(self, request: int, params: dict[str, Any]) -> None:
-        way = self.behave.get(params["name"], "echo")
-        getattr(self, f"_do_{way}")(request, params.get("arguments") or {})
+    def _say(self, message: object) -> None:
+        self._line(json.dumps(message))
+
+    def _line(self, text: str) -> None:
+        self._out(text + "\n")
+
+    def _out(self, text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+class Ways(Wire):
+    """The ways to answer a call."""
 
     def _do_echo(self, request: int, arguments: object) -> None:
         self._text(request, json.dumps(arguments, sort_keys=True))
@@ -125,11 +89,6 @@ class Server:
         self._out('{"result":{"content":[{"type":"text","text":"')
         self._megabytes(arguments)
         self._line(f'"}}]}},"jsonrpc":"2.0","id":{request}}}')
-
-    def _megabytes(self, arguments: dict[str, object]) -> None:
-        piece = "x" * (1 << 20)
-        for _number in range(int(str(arguments.get("megabytes", 100)))):
-            self._out(piece)
 
     def _do_flood(self, request: int, _: object) -> None:
         while True:
@@ -167,21 +126,70 @@ class Server:
         )
         self._text(request, str(child.pid))
 
-    def _text(self, request: int, text: str) -> None:
-        self._give(request, {"content": [{"type": "text", "text": text}]})
+    def _megabytes(self, arguments: dict[str, object]) -> None:
+        piece = "x" * (1 << 20)
+        for _number in range(int(str(arguments.get("megabytes", 100)))):
+            self._out(piece)
 
-    def _give(self, request: int, result: object) -> None:
-        self._say({"jsonrpc": "2.0", "id": request, "result": result})
 
-    def _say(self, message: object) -> None:
-        self._line(json.dumps(message))
+class Server(Ways):
+    """The loop."""
 
-    def _line(self, text: str) -> None:
-        self._out(text + "\n")
+    def serve(self) -> None:
+        """Answer until the input ends."""
+        if self.order.get("start") == "never":
+            time.sleep(3_600)
+        if self.order.get("start") == "die":
+            sys.stderr.write("no such luck\n")
+            sys.exit(3)
+        if self.order.get("start") == "die once" and self._is_first():
+            sys.exit(3)
+        for line in sys.stdin:
+            message = json.loads(line)
+            if "id" in message and "method" in message:
+                self._answer(message)
+            elif message.get("method") == "notifications/cancelled":
+                self._note(f"cancelled {message['params']['requestId']}")
 
-    def _out(self, text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+    def _is_first(self) -> bool:
+        is_first = not Path(str(self.order["marks"])).exists()
+        self._note("started")
+        return is_first
+
+    def _answer(self, message: dict[str, Any]) -> None:
+        method, request = message["method"], message["id"]
+        if method == "initialize":
+            version = message["params"]["protocolVersion"]
+            self._give(
+                request,
+                {
+                    "protocolVersion": version,
+                    "capabilities": {"tools": {}},
+                    "serverInfo": {"name": "scripted", "version": "1"},
+                },
+            )
+        elif method == "tools/list":
+            self._give(request, {"tools": self._tools()})
+        elif method == "tools/call":
+            self.calls += 1
+            self._call(request, message["params"])
+        else:
+            self._say(
+                {"jsonrpc": "2.0", "id": request, "error": {"code": -32601, "message": "Method not found"}}
+            )
+
+    def _tools(self) -> object:
+        listed = self.order.get("tools") or [tool(name) for name in self.behave]
+        after = self.order.get("tools_after_restart")
+        if after and Path(str(self.order["marks"])).exists():
+            return after
+        if after:
+            self._note("listed")
+        return listed
+
+    def _call(self, request: int, params: dict[str, Any]) -> None:
+        way = self.behave.get(params["name"], "echo")
+        getattr(self, f"_do_{way}")(request, params.get("arguments") or {})
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ import anyio
 
 from naestro.config import ToolsSettings
 from naestro.errors import ToolError
-from naestro.tools.servers.connection import Connection, Terms
+from naestro.tools.servers.connection import Connection
 from naestro.tools.servers.definition import Definition
 from naestro.tools.servers.source import open_server
+from naestro.tools.servers.way import Terms
 
 SAMPLES = {"number": 5, "integer": 3, "string": "a text", "boolean": True, "array": [], "object": {}}
 

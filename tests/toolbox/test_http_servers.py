@@ -11,9 +11,10 @@ from pydantic import SecretStr
 
 from naestro.config import ToolsSettings, environment
 from naestro.errors import ToolError, ToolTimeout, ToolUnavailable
-from naestro.tools.servers.connection import Connection, Terms
+from naestro.tools.servers.connection import Connection
 from naestro.tools.servers.definition import Definition
 from naestro.tools.servers.source import open_server
+from naestro.tools.servers.way import Terms
 from tests.support.mcp_http_server import TOOLS, mcp_http_server
 
 pytestmark = pytest.mark.anyio

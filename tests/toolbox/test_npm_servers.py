@@ -19,9 +19,10 @@ from pydantic import SecretStr
 
 from naestro.config import ToolsSettings
 from naestro.errors import ToolError
-from naestro.tools.servers.connection import Connection, Terms
+from naestro.tools.servers.connection import Connection
 from naestro.tools.servers.definition import Definition
 from naestro.tools.servers.source import open_server
+from naestro.tools.servers.way import Terms
 from tests.acp.process.node import NotInstalled, install_in, node
 from tests.mcp.node import FOLDER as SUITE_FOLDER
 from tests.mcp.node import MODULES as SUITE

@@ -14,9 +14,10 @@ from pydantic import SecretStr
 
 from naestro.config import ToolsSettings
 from naestro.errors import ToolError, ToolTimeout, ToolUnavailable
-from naestro.tools.servers.connection import Connection, Terms
+from naestro.tools.servers.connection import Connection
 from naestro.tools.servers.definition import Definition
 from naestro.tools.servers.source import open_server
+from naestro.tools.servers.way import Terms
 from tests.support.mcp_server import tool
 from tests.support.processes import group_is_gone, members, running
 

@@ -309,8 +309,8 @@ class Indexing(Protocol):
         ...
 
 
-class Client(Protocol):
-    """What a front end may ask of the core. Every method may raise a `NaestroError`."""
+class Parts(Protocol):
+    """What a client offers besides runs."""
 
     @property
     def documents(self) -> Documents:
@@ -331,6 +331,10 @@ class Client(Protocol):
     def tooling(self) -> Tooling:
         """The servers of tools of each workspace."""
         ...
+
+
+class Client(Parts, Protocol):
+    """What a front end may ask of the core. Every method may raise a `NaestroError`."""
 
     async def start(self, command: Command) -> str:
         """Start a run; its id."""

@@ -13,10 +13,11 @@ from naestro.engines.guard import older
 from naestro.errors import InputError, ToolUnavailable
 from naestro.policy.workspace import Workspace
 from naestro.tools.servers.allowed import Described, Judged, Permissions, Store, fits
-from naestro.tools.servers.connection import Connection, Terms, log_path
+from naestro.tools.servers.connection import Connection
 from naestro.tools.servers.definition import Definition, Definitions, all_definitions, file_trust
 from naestro.tools.servers.naming import tool_name
 from naestro.tools.servers.source import open_server
+from naestro.tools.servers.way import Terms, log_path
 
 PATTERNS_MAX = 200
 LOG_BYTES_MAX = 65_536

@@ -4,14 +4,12 @@
 server does, a call of it ends: in a result, or in a `ToolError`. It knows no permission and no journal.
 """
 
-import os
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from logging import getLogger
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
@@ -27,46 +25,24 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from naestro import __version__
-from naestro.config import ToolsSettings, variable
-from naestro.engines.addresses import is_loopback
 from naestro.errors import ConfigError, ToolError, ToolTimeout, ToolUnavailable
 from naestro.runs.faults import leaves
 from naestro.tools.servers.allowed import Described
-from naestro.tools.servers.definition import Definition, expanded
+from naestro.tools.servers.definition import Definition
 from naestro.tools.servers.gate import Gate
-from naestro.tools.servers.http import open_address
 from naestro.tools.servers.results import hints_of, text_of
-from naestro.tools.servers.stdio import Ended, Program, open_program
+from naestro.tools.servers.stdio import Ended
+from naestro.tools.servers.way import Terms, Way, log_path
 from naestro.tools.tool import RESULT_CHARS_MAX, ToolResult, cut_result
 from naestro.types import Json
 
-INHERITED: Final = (
-    *("PATH", "HOME", "LOGNAME", "USER", "SHELL", "TERM"),
-    *("LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"),
-)
-"""Variables that a server gets without being named: where things lie, and how text is written. No key is among them."""
 FAILURES_MAX: Final = 3
 """Starts in a row that may fail in one run; what lasts longer does not mend itself."""
 FIRST_PAUSE_S: Final = 0.5
 PAGES_MAX: Final = 20
-WORDS_MAX: Final = 300
-"""Characters of a server's own words in an error."""
-MASK: Final = "********"
-SECRET_CHARS_MIN: Final = 6
-"""A shorter value is no secret, and stands in every other word."""
 END_S: Final = 1.0
 
 log = getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a connection is held to."""
-
-    settings: ToolsSettings
-    logs: Path
-    """The folder for what servers write to their standard error."""
-    is_isolated: bool = False
 
 
 @dataclass(slots=True)
@@ -95,7 +71,7 @@ class Connection:
         self._failed_at = 0.0
         self._used_s = 0.0
         self._in_flight = 0
-        self._secrets: list[str] = []
+        self._way = Way(definition, terms)
 
     @property
     def log(self) -> Path:
@@ -164,12 +140,12 @@ class Connection:
             raise await self._fault(live, error, tool, call_s) from error
         except (ValidationError, RuntimeError, ValueError) as error:
             raise ToolError(
-                f"The answer of {self.name} to {tool} is not usable: {self._words(str(error))}"
+                f"The answer of {self.name} to {tool} is not usable: {self._way.words(str(error))}"
             ) from error
         return self._result(result)
 
     def _result(self, result: CallToolResult) -> ToolResult:
-        text, whole = cut_result(self._masked(text_of(result)), RESULT_CHARS_MAX)
+        text, whole = cut_result(self._way.masked(text_of(result)), RESULT_CHARS_MAX)
         return ToolResult(text, is_error=bool(result.is_error), whole_chars=whole)
 
     async def _fault(self, live: _Live, error: MCPError, tool: str, call_s: float) -> ToolError:
@@ -179,7 +155,7 @@ class Connection:
             with anyio.move_on_after(END_S):
                 await live.ended.event.wait()
             return live.ended.error or ToolUnavailable(f"The server {self.name} ended.")
-        return ToolError(f"{self.name} refused {tool}: {self._words(str(error))}")
+        return ToolError(f"{self.name} refused {tool}: {self._way.words(str(error))}")
 
     async def _session(self) -> _Live:
         """The running server; started where it does not run. Raises `ToolError`."""
@@ -226,7 +202,7 @@ class Connection:
         if isinstance(leaf, MCPError) and _is_closed(leaf) and ended.error is not None:
             return ToolUnavailable(f"{ended.error.message} See `naestro tools log {self.name}`.")
         return ToolUnavailable(
-            f"The server {self.name} did not start: {self._words(str(leaf) or type(leaf).__name__)}"
+            f"The server {self.name} did not start: {self._way.words(str(leaf) or type(leaf).__name__)}"
         )
 
     async def _keep(self, ended: Ended, *, task_status: TaskStatus[_Live]) -> None:
@@ -239,7 +215,7 @@ class Connection:
         is_started = False
         try:
             async with Client(
-                self._transport(gate, ended),
+                self._way.open(gate, ended),
                 # Two questions may have to be asked before it is known which version it speaks.
                 read_timeout_seconds=self._terms.settings.start_s / 2,
                 client_info=Implementation(name="naestro", version=__version__),
@@ -280,58 +256,6 @@ class Connection:
             if cursor is None:
                 break
         return found
-
-    def _transport(self, gate: Gate, ended: Ended) -> AbstractAsyncContextManager[Any]:
-        """The way to the server. Raises `ToolUnavailable`, `ConfigError`."""
-        one = self.definition
-        if self._terms.is_isolated and not (one.is_remote and is_loopback(expanded(one.url))):
-            raise ToolUnavailable(
-                f"The server {one.name} is not used in isolation mode: it might reach the network.",
-                hint="A server at a loopback address may be used; or switch isolation mode off.",
-            )
-        return self._address(gate) if one.is_remote else self._program(gate, ended)
-
-    def _program(self, gate: Gate, ended: Ended) -> AbstractAsyncContextManager[Any]:
-        one = self.definition
-        given = {name: value for name in (*INHERITED, *one.pass_env) if (value := variable(name)) is not None}
-        secret = {name: expanded(value.get_secret_value()) for name, value in one.env.items()}
-        self._hide(*secret.values(), *(given[name] for name in one.pass_env if name in given))
-        with suppress(OSError):  # without a log it works too
-            self._terms.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        argv = [expanded(one.command), *(expanded(argument) for argument in one.args)]
-        program = Program(
-            name=one.name,
-            argv=argv,
-            environment={**given, **secret},
-            cwd=Path(os.path.normpath(one.root / expanded(one.cwd))),
-            log=self.log,
-        )
-        return open_program(program, gate, ended)
-
-    def _address(self, gate: Gate) -> AbstractAsyncContextManager[Any]:
-        one = self.definition
-        headers = {name: expanded(value.get_secret_value()) for name, value in one.headers.items()}
-        if one.bearer_env is not None:
-            headers["authorization"] = f"Bearer {expanded(f'${{{one.bearer_env}}}')}"
-        self._hide(*(value.removeprefix("Bearer ") for value in headers.values()))
-        return open_address(expanded(one.url), headers, gate)
-
-    def _hide(self, *values: str) -> None:
-        self._secrets = sorted({one for one in values if len(one) >= SECRET_CHARS_MIN}, key=len, reverse=True)
-
-    def _masked(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return text
-
-    def _words(self, text: str) -> str:
-        return " ".join(self._masked(text).split())[:WORDS_MAX]
-
-
-def log_path(folder: Path, definition: Definition) -> Path:
-    """Where the standard error of a server lies."""
-    plain = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in definition.key)
-    return folder / f"tools-{plain[:120]}.log"
 
 
 def _is_closed(error: MCPError) -> bool:

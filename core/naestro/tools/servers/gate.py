@@ -12,6 +12,7 @@ from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCRequest, JSONRPCRespo
 from mcp_types.methods import validate_server_result
 from pydantic import ValidationError
 
+from naestro.config_sources import is_table
 from naestro.errors import ToolUnavailable
 
 FLOOD_MESSAGES: Final = 20_000
@@ -105,12 +106,12 @@ def schema_fault(schema: Any) -> str | None:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
 
-    if not isinstance(schema, dict) or schema.get("type") != "object":  # pyright: ignore[reportUnknownMemberType]  # JSON
+    if not is_table(schema) or schema.get("type") != "object":
         return "its schema is not one of an object"
     try:
         if len(msgspec.json.encode(schema)) > SCHEMA_BYTES_MAX:
             return f"its schema has more than {SCHEMA_BYTES_MAX:,} bytes"
-        Draft202012Validator.check_schema(schema)  # pyright: ignore[reportUnknownArgumentType]  # JSON
+        Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         return f"its schema is wrong ({error.message[:120]})"
     except RecursionError:
@@ -119,11 +120,11 @@ def schema_fault(schema: Any) -> str | None:
 
 
 def _is_listing(result: Any) -> TypeGuard[dict[str, Any]]:
-    return isinstance(result, dict) and isinstance(result.get("tools"), list)  # pyright: ignore[reportUnknownMemberType]  # JSON
+    return is_table(result) and isinstance(result.get("tools"), list)
 
 
 def _name_of(tool: Any, number: int) -> str:
-    name = tool.get("name") if isinstance(tool, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # JSON
+    name = tool.get("name") if is_table(tool) else None
     return name[:80] if isinstance(name, str) and name else f"tool {number + 1}"
 
 

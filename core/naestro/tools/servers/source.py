@@ -12,9 +12,10 @@ import anyio
 
 from naestro.errors import ToolError
 from naestro.tools.servers.allowed import Permissions
-from naestro.tools.servers.connection import Connection, Terms
+from naestro.tools.servers.connection import Connection
 from naestro.tools.servers.definition import Definition, Definitions
 from naestro.tools.servers.server_tool import ServerTool
+from naestro.tools.servers.way import Terms
 from naestro.tools.tool import Offered, Tool, Tools
 
 
