@@ -17,6 +17,7 @@ import pytest
 from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp.shared.message import SessionMessage
+from pydantic import FileUrl
 
 from mcp import Client, types
 from naestro.app import open_core
@@ -85,11 +86,13 @@ class Person:
         self.asked.append(params.message)
         return self.says.pop(0)
 
-    async def progress(self, done: float, total: float | None, words: str | None) -> None:
-        self.told.append(words)
+    async def progress(self, progress: float, total: float | None, message: str | None) -> None:
+        self.told.append(message)
 
     async def list_roots(self, context: Any) -> types.ListRootsResult:
-        return types.ListRootsResult(roots=[types.Root(uri=Path(one).as_uri()) for one in self.roots])
+        return types.ListRootsResult(
+            roots=[types.Root(uri=FileUrl(Path(one).as_uri())) for one in self.roots]
+        )
 
     async def hear(self, message: Any) -> None:
         self.notices.append(message)
@@ -142,6 +145,11 @@ def text_of(result: types.CallToolResult) -> str:
     return "".join(block.text for block in result.content if isinstance(block, types.TextContent))
 
 
+def said_in(result: Any) -> str:
+    """The text of a resource."""
+    return "".join(one.text for one in result.contents)
+
+
 @asynccontextmanager
 async def connected(
     core: LocalClient, workspace: Path, mode: str, person: Person, *, can_ask: bool = True
@@ -155,7 +163,7 @@ async def connected(
     ):
         tasks.start_soon(serve, stream, core, workspace)
         client = Client(
-            messages(other),  # pyright: ignore[reportArgumentType] - as wide as the SDK's own
+            messages(other),
             mode=mode,
             elicitation_callback=person.elicit if can_ask else None,
             list_roots_callback=person.list_roots if person.roots else None,

@@ -166,12 +166,13 @@ async def sample(call: Call, said: Said) -> wire.CallToolResult:
 
 def elicit(message: str, **properties: Any) -> Callable[[Call, Any], Any]:
     async def work(call: Call, said: Said) -> wire.CallToolResult:
-        question = form(message or said.message, **properties)
+        question = form(message or said.message, **properties).params
+        assert isinstance(question, wire.ElicitRequestFormParams)
         if not call.request.can_ask:
             return wire.CallToolResult(
                 content=[wire.TextContent(type="text", text="No form.")], is_error=True
             )
-        answer = await call.request.ask(question.params, {})
+        answer = await call.request.ask(question, {})
         assert answer is not None
         return text(f"Elicitation completed: action={answer.action}, content={answer.content}")
 

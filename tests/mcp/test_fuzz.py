@@ -72,7 +72,7 @@ def fitting(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 def given_to(name: str) -> st.SearchStrategy[dict[str, Any]]:
     """Arguments for a tool: right ones, right ones with something wrong put in, and anything."""
-    schema = TOOLS[name].input_schema(has_roots=True)
+    schema: dict[str, Any] = TOOLS[name].input_schema(has_roots=True)
     names = st.sampled_from([*schema["properties"], "unknown"]) if schema["properties"] else st.text()
     wrong = st.builds(lambda good, key, value: {**good, key: value}, fitting(schema), names, ANYTHING)
     return fitting(schema) | wrong | st.dictionaries(st.text(max_size=10), ANYTHING, max_size=5)
@@ -88,7 +88,7 @@ def variations(arguments: dict[str, Any], names: list[str]) -> Iterator[dict[str
 @pytest.mark.parametrize("name", TOOLS)
 def test_arguments_are_taken_or_refused_in_a_sentence(name: str) -> None:
     tool = TOOLS[name]
-    schema = tool.input_schema(has_roots=True)
+    schema: dict[str, Any] = tool.input_schema(has_roots=True)
     shown = Draft202012Validator(schema)
     names = [*schema["properties"], "unknown"]
     cases = Counter[str]()

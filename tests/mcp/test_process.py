@@ -138,7 +138,7 @@ async def test_a_lost_daemon_is_started_again_and_the_connection_goes_on(
     answering.then(say_tokens(9, stall_after=2), say_tokens(9, stall_after=2))
     lost = list[MCPError]()
 
-    async def progress(done: float, total: float | None, words: str | None) -> None:
+    async def progress(progress: float, total: float | None, message: str | None) -> None:
         pass
 
     async with Client(_stdio(stage, workspace), mode=LEGACY) as client:
