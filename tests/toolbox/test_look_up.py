@@ -15,7 +15,7 @@ from naestro.runs.replay import prepare_execution
 from naestro.tools.builtin import BuiltinTools
 from naestro.tools.builtin import Desk as ToolDesk
 from naestro.tools.tool import Offered, Tool, ToolRequest, ToolResult, Tools, ToolSpec
-from naestro.types import CallFinished, CallStarted, Json, RunStatus
+from naestro.types import CallFinished, CallStarted, Json, RunStatus, Tokens
 from tests.council.desk import CRITIC, PROPOSE, QUICK, Desk, Done, desk_in, findings, script
 from tests.support.answers import Answer, ScriptedToolCall, call_tool, fail, say, say_json, with_
 from tests.support.scripted_server import Received, ScriptedServer
@@ -330,3 +330,13 @@ async def test_the_trace_tells_what_was_looked_up(tmp_path: Path, scripted_serve
     assert bar.engine == "one"
     lines = [line for event in done.events if (line := describe(event))]
     assert any(line.endswith("looks up by grep") for line in lines)
+
+
+async def test_an_answer_that_only_names_a_tool_is_shown_to_nobody(
+    tmp_path: Path, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.then(say_json({"tool": "none", "arguments": {}}), ANSWER)
+    async with desk(tmp_path, scripted_server, tooled("schema")) as made:
+        done = await made.run("explain", text=ASK)
+    shown = "".join(event.data.text for event in done.events if isinstance(event.data, Tokens))
+    assert shown == ANSWER

@@ -117,7 +117,8 @@ class _Looking:
         """Ask until the engine has what it needs, or a bound is met."""
         specs = [tool.spec for tool in self.desk.tools.tools]
         while len(self.rounds) < self.desk.settings.rounds and self._may_go_on:
-            completion = await generate(self.seat, self.way.ask(self.request, self.rounds, specs))
+            asked = self.way.ask(self.request, self.rounds, specs)
+            completion = await generate(self.seat, asked, is_shown=self.way.answers)
             calls = self.way.calls(completion)
             if not calls:
                 is_answer = self.way.answers and bool(completion.text.strip())
