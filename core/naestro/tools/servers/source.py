@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import anyio
+from anyio.abc import TaskGroup
 
 from naestro.errors import ToolError
+from naestro.runs.faults import leaves
 from naestro.tools.servers.allowed import Permissions
 from naestro.tools.servers.connection import Connection
 from naestro.tools.servers.definition import Definition, Definitions
@@ -95,15 +97,27 @@ async def open_tools(
     builtin: Tools | None, definitions: Definitions, terms: Terms, permissions: Permissions
 ) -> AsyncGenerator[RunTools]:
     """The tools of a run, for as long as the block; then all servers have ended."""
-    async with anyio.create_task_group() as tasks:
+    async with _held() as tasks:
         servers = [Connection(one, terms, tasks) for one in definitions.servers.values()]
         yield RunTools(builtin, definitions.troubles, servers, permissions)
-        tasks.cancel_scope.cancel()
 
 
 @asynccontextmanager
 async def open_server(definition: Definition, terms: Terms) -> AsyncGenerator[Connection]:
     """One server, for a look at it."""
-    async with anyio.create_task_group() as tasks:
+    async with _held() as tasks:
         yield Connection(definition, terms, tasks)
-        tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _held() -> AsyncGenerator[TaskGroup]:
+    """Tasks that end with the block; what the block raises comes out as it is, not in a group."""
+    try:
+        async with anyio.create_task_group() as tasks:
+            yield tasks
+            tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        alone = list(leaves(group))
+        if len(alone) != 1:
+            raise
+        raise alone[0] from group.__cause__
