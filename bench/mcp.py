@@ -18,6 +18,8 @@ from typing import Any
 from bench.front_end import FrontEnd, end_daemon, proportional_mb, resident_mb
 from bench.index.changes import make_branch
 from bench.index.daemon import Indexed, indexed
+from bench.index.model import semble_model
+from bench.index.peers import NoPeers
 from bench.index.questions import questions
 from bench.peers import Peer, environment, family, is_installed
 from bench.row import Row, row
@@ -55,7 +57,7 @@ class Other:
 OTHERS = (
     Other(
         Peer("semble", "semble[mcp]==0.7.0", ("bin/semble",), is_python=True),
-        lambda tree: [str(tree)],
+        lambda _: [],
         lambda question, tree: ("search", {"query": question, "repo": str(tree)}),
     ),
     Other(
@@ -108,9 +110,11 @@ def measure() -> list[Row]:
     """All rows."""
     source = SYMPY.path() / "sympy"
     asked = questions(source, QUESTIONS)
+    # Before the stand takes the cache folder's place.
+    installed, offline = _installed(), _offline()
     with indexed(source, make_branch) as place:
         place.index_s()
-        others = _others(place)
+        others = _others(place, installed, offline)
         return [
             *_starts(place, others),
             *_searches(place, others, asked),
@@ -123,21 +127,36 @@ def longest(question: str) -> str:
     return max(question.split(), key=len).strip(".,:;()`'\"")
 
 
-def _others(place: Indexed) -> dict[str, tuple[Other, Callable[[], Server]]]:
-    """Those that can be installed here, by name."""
+def _installed() -> list[tuple[Other, Path]]:
+    """Those that can be installed here, and where."""
+    folders = [(other, cache() / "bench" / "peers" / f"mcp-{other.peer.name}") for other in OTHERS]
+    return [(other, folder) for other, folder in folders if is_installed(other.peer, folder)]
+
+
+def _others(
+    place: Indexed, installed: Sequence[tuple[Other, Path]], offline: Mapping[str, str]
+) -> dict[str, tuple[Other, Callable[[], Server]]]:
+    """How each of them is started in the work tree, with a home of its own."""
     home = place.stand.home.parent / "others"
     home.mkdir()
     found: dict[str, tuple[Other, Callable[[], Server]]] = {}
-    for other in OTHERS:
-        folder = cache() / "bench" / "peers" / f"mcp-{other.peer.name}"
-        if is_installed(other.peer, folder):
-            command = [str(folder / other.peer.start[0]), *other.peer.start[1:], *other.arguments(place.tree)]
-            env = environment(home / other.peer.name)
-            found[other.peer.name] = (
-                other,
-                lambda command=command, env=env: Server(place.tree, command, env),
-            )
+    for other, folder in installed:
+        command = [str(folder / other.peer.start[0]), *other.peer.start[1:], *other.arguments(place.tree)]
+        env = environment(home / other.peer.name) | dict(offline)
+        found[other.peer.name] = (
+            other,
+            lambda command=command, env=env: Server(place.tree, command, env),
+        )
     return found
+
+
+def _offline() -> dict[str, str]:
+    """What keeps semble from the hub: its model lies in a folder, with the same word vectors as ours."""
+    try:
+        return {"HF_HUB_OFFLINE": "1", "SEMBLE_MODEL_NAME": str(semble_model())}
+    except NoPeers as error:
+        print(f"semble has no model: {error}", file=sys.stderr)
+        return {"HF_HUB_OFFLINE": "1"}
 
 
 def _starts(place: Indexed, others: Mapping[str, tuple[Other, Callable[[], Server]]]) -> list[Row]:
