@@ -5,7 +5,7 @@ asks nothing by itself: it answers "input required" with its questions and a sta
 answers (`InputNeeded`); before, it sends a request of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -102,8 +102,14 @@ class Request:
     def is_taken_back(self) -> bool:
         """Whether the client cancelled it. Over HTTP, from 2026-07-28 on, it does so by hanging up."""
         # The SDK hands the handler no other way to tell a cancelled request from a connection that ends.
-        channel = self.ctx.session._request_outbound  # pyright: ignore[reportPrivateUsage]
+        channel = self.ctx.session._request_outbound  # pyright: ignore[reportPrivateUsage] - see above
         return channel.cancel_requested.is_set() or (self.is_modern and bool(self.headers))
+
+    def when_gone(self, forget: Callable[[], None]) -> None:
+        """Call `forget` when the connection ends; up to 2025-11-25, where requests share one."""
+        # The SDK keeps what a connection must clean up, and shows it to its own modules alone.
+        connection = self.ctx.session._connection  # pyright: ignore[reportPrivateUsage] - see above
+        connection.exit_stack.callback(forget)
 
     @property
     def has_progress(self) -> bool:

@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -65,6 +66,7 @@ class Subscribing:
                     code=INVALID_PARAMS, message=f"There are {SUBSCRIPTIONS_MAX} subscriptions already."
                 )
             self._stand(key, ctx.session)
+            Request(ctx).when_gone(partial(self._drop, key))
         return EmptyResult()
 
     async def unsubscribe(self, ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:

@@ -43,7 +43,8 @@ class LocalFiles:
 
     async def names(self, workspace: str, beginning: str, *, limit: int = 100) -> list[str]:
         """The files and folders of one folder whose paths begin so."""
-        check_text("path", beginning, PATH_CHARS_MAX, is_blank_allowed=True)
+        if beginning:
+            check_text("path", beginning, PATH_CHARS_MAX, is_blank_allowed=True)
         return await anyio.to_thread.run_sync(_names, workspace, beginning, limit, limiter=self._limiter)
 
 
