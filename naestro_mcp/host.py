@@ -20,8 +20,10 @@ from naestro_mcp.watching import Watching
 
 CALLS_MAX = 8
 """Questions of one client that are worked on at once; the rest wait in order, so that nobody else has to."""
-OPTIONS_S = 2.0
-"""How long settings that were read count; a change shows with the next list of tools."""
+FRESH_S = 2.0
+"""How long settings that were read and a root that was found count: calls come in bursts."""
+FOLDERS_MAX = 64
+"""Folders whose roots are remembered."""
 ROOTS_MAX = 1024
 """Sessions whose roots are remembered; more are asked again."""
 
@@ -41,7 +43,19 @@ class Host:
     roots: OrderedDict[str, tuple[str, ...]] = field(default_factory=OrderedDict[str, tuple[str, ...]])
     """The roots that clients named, as absolute paths, by session."""
     _used: set[str] = field(default_factory=set[str])
+    _found: dict[str, tuple[float, str]] = field(default_factory=dict[str, tuple[float, str]])
     _options: dict[str, tuple[float, Options]] = field(default_factory=dict[str, tuple[float, Options]])
+
+    async def root(self, folder: str) -> str:
+        """The root of the workspace that `folder` lies in, as it was at most `FRESH_S` ago."""
+        found_at, root = self._found.get(folder, (float("-inf"), ""))
+        if anyio.current_time() < found_at + FRESH_S:
+            return root
+        root = await self.client.files.root(folder)
+        if len(self._found) >= FOLDERS_MAX:
+            self._found.clear()
+        self._found[folder] = (anyio.current_time(), root)
+        return root
 
     async def use(self, workspace: str) -> None:
         """Say that a workspace is worked in, the first time that it is."""
@@ -50,9 +64,9 @@ class Host:
             await self.client.index.use(workspace)
 
     async def options(self, workspace: str) -> Options:
-        """The settings that count in a workspace, at most `OPTIONS_S` old."""
+        """The settings that count in a workspace, at most `FRESH_S` old."""
         read_at, options = self._options.get(workspace, (float("-inf"), Options()))
-        if anyio.current_time() < read_at + OPTIONS_S:
+        if anyio.current_time() < read_at + FRESH_S:
             return options
         options = Options.of(await self.client.machine.settings(workspace))
         self._options = {workspace: (anyio.current_time(), options)}

@@ -29,7 +29,7 @@ async def workspace_of(host: Host, request: Request, wanted: str = "") -> str:
     Raises `InputError` where there is none, `WorkspaceError` for a folder that is none, `InputNeeded`.
     """
     folder = _chosen(await _folders(host, request), wanted)
-    return await host.client.files.root(folder)
+    return await host.root(folder)
 
 
 async def _folders(host: Host, request: Request) -> tuple[str, ...]:
