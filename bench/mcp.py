@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.front_end import FrontEnd, end_daemon, proportional_mb, resident_mb
+from bench.front_end import FrontEnd, end_daemon, resident_mb
 from bench.index.changes import make_branch
 from bench.index.daemon import Indexed, indexed
 from bench.index.model import semble_model
@@ -180,7 +180,7 @@ def _starts(place: Indexed, others: Mapping[str, tuple[Other, Callable[[], Serve
             [mb for _, mb in ours],
             "MB",
             at_most=15,
-            against="its process; proportional",
+            against="its process alone; the daemon is shared",
         ),
     ]
     medians: list[float] = []
@@ -212,8 +212,7 @@ def _start(start: Callable[[], Server], *, is_family: bool = False) -> tuple[flo
     with start() as server:
         server.give_up_after(ANSWER_S)
         took_s = server.greet()
-        own_mb = proportional_mb(server.pid)
-        return took_s, resident_mb(*family(server.pid)) if is_family or own_mb is None else own_mb
+        return took_s, resident_mb(*family(server.pid)) if is_family else resident_mb(server.pid)
 
 
 def _bare_s(folder: Path) -> float:
