@@ -1,5 +1,6 @@
 """The server as programs have it: `naestro mcp` before a daemon, and the daemon's HTTP; every client, both eras."""
 
+import contextlib
 import json
 import os
 import signal
@@ -183,8 +184,11 @@ async def test_what_was_subscribed_to_is_subscribed_to_again_at_the_next_daemon(
         before = stage.daemon
         assert before is not None
         os.kill(before, signal.SIGKILL)
-        await until(lambda: stage.daemon != before, WAIT_S)
+        # What was on its way to the lost daemon is answered with an error; what is asked then reaches the next one.
+        with contextlib.suppress(MCPError):
+            await client.call_tool("runs", {})
         await client.call_tool("runs", {})
+        await until(lambda: stage.daemon not in {None, before}, WAIT_S)
         notices.clear()
         done = await anyio.run_process(
             [sys.executable, "-m", "naestro", "rerun", run, "propose.1"],
