@@ -71,12 +71,13 @@ def called(events: list[dict[str, object]]) -> list[str]:
     ]
 
 
-def servers_left() -> int:
-    return sum(str(SCRIPT) in one.command for one in running())
+def servers_left(cli: Cli) -> int:
+    """The servers of this test, which name a file in its folder."""
+    return sum(str(SCRIPT) in one.command and str(cli.home.parent) in one.command for one in running())
 
 
 def test_a_tool_is_called_in_a_run_once_it_is_allowed(cli: Cli, scripted_server: ScriptedServer) -> None:
-    add_server(cli)
+    add_server(cli, marks=str(cli.home.parent / "marks"))
     listed = cli.run("tools", "list")
     assert "nothing" in listed.stdout
     assert called(explain(cli)) == []
@@ -97,7 +98,7 @@ def test_a_tool_is_called_in_a_run_once_it_is_allowed(cli: Cli, scripted_server:
     assert "used echo__say" in trace.stdout
     step = cli.run("trace", "last", "--step", "propose.1")
     assert "to the tool echo__say, asked for by alpha: finished" in step.stdout
-    assert servers_left() == 0
+    assert servers_left(cli) == 0
 
     assert cli.run("tools", "deny", "echo").stdout == "taken back from echo\n"
     assert called(explain(cli)) == []

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.cli import Cli
-from tests.support.processes import running
 from tests.support.scripted_server import ScriptedServer
 from tests.terminal.test_daemon_runs import kill_daemon, wait_until
-from tests.toolbox.test_in_runs import SCRIPT, add_server, cli
+from tests.toolbox.test_in_runs import add_server, cli, servers_left
 
 __all__ = ["cli"]
 pytestmark = pytest.mark.slow
@@ -24,14 +23,10 @@ def remote(cli: Cli) -> Iterator[Cli]:
         kill_daemon(cli)
 
 
-def servers_of(cli: Cli) -> int:
-    return sum(str(SCRIPT) in one.command and str(cli.home.parent) in one.command for one in running())
-
-
 def test_a_server_is_looked_at_allowed_called_and_denied_through_the_daemon(
     remote: Cli, scripted_server: ScriptedServer
 ) -> None:
-    add_server(remote, 'env = { TOKEN = "${OF_THE_CALLER}" }')
+    add_server(remote, 'env = { TOKEN = "${OF_THE_CALLER}" }', marks=str(remote.home.parent / "marks"))
     missing = remote.process("tools", "show", "echo")
     assert missing.returncode == 4
     assert "OF_THE_CALLER" in missing.stderr
@@ -43,7 +38,7 @@ def test_a_server_is_looked_at_allowed_called_and_denied_through_the_daemon(
     assert "echo__say" in events
     assert remote.process("tools", "log", "echo").returncode == 0
     assert remote.process("tools", "deny", "echo").stdout == "taken back from echo\n"
-    assert servers_of(remote) == 0
+    assert servers_left(remote) == 0
 
 
 def explain_by_process(cli: Cli) -> str:
@@ -59,6 +54,6 @@ def test_a_server_that_never_answers_ends_with_a_daemon_that_is_killed(
     add_server(remote, 'allow = ["*"]', behave={"say": "never"}, marks=str(marks))
     with remote.start("explain", "What does add do?", "--tools", "--json"):
         wait_until(lambda: marks.exists() and "asked" in marks.read_text())
-        assert servers_of(remote) >= 1
+        assert servers_left(remote) >= 1
         kill_daemon(remote)
-        wait_until(lambda: servers_of(remote) == 0)
+        wait_until(lambda: servers_left(remote) == 0)
