@@ -16,6 +16,7 @@ BENCHES = (
     "relay",
     "acp",
     "peers",
+    "mcp",
     "journal",
     "step",
     "overhead",

@@ -52,7 +52,7 @@ class NaestroAgent:
         """Tell the version of the protocol that is spoken here, whatever the client's is, and what works."""
         capabilities = request.client_capabilities or schema.ClientCapabilities()
         self._presence = Presence(self._editor, self._client, capabilities)
-        self._turns = Turns(self._editor, self._client, capabilities)
+        self._turns = Turns(self._editor, self._client, capabilities, self._sessions)
         return schema.InitializeResponse(
             protocol_version=PROTOCOL_VERSION,
             agent_info=schema.Implementation(name="naestro", title="Naestro", version=naestro.__version__),
@@ -252,7 +252,7 @@ def _abilities() -> schema.AgentCapabilities:
     return schema.AgentCapabilities(
         load_session=True,
         prompt_capabilities=schema.PromptCapabilities(image=False, audio=False, embedded_context=True),
-        mcp_capabilities=schema.McpCapabilities(http=False, sse=False, acp=False),
+        mcp_capabilities=schema.McpCapabilities(http=True, sse=False, acp=False),
         session_capabilities=schema.SessionCapabilities(
             list=schema.SessionListCapabilities(),
             resume=schema.SessionResumeCapabilities(),

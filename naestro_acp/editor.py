@@ -5,7 +5,7 @@ that does not, that fails, is too slow or is gone answers None or False, and the
 own: a run outlives its editor.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from acp.schema import ClientCapabilities
 from pydantic import ValidationError
 
 from naestro.client.api import TerminalOutcome
+from naestro.types import Json
 from naestro_acp.outlet import GONE, Outlet
 
 FILE_S = 10.0
@@ -32,8 +33,15 @@ _FAILED = (RequestError, ValidationError, *GONE)
 class AcpEditor:
     """`naestro.client.api.Editor` behind one session."""
 
-    def __init__(self, outlet: Outlet, capabilities: ClientCapabilities, cwd: str) -> None:
+    def __init__(
+        self,
+        outlet: Outlet,
+        capabilities: ClientCapabilities,
+        cwd: str,
+        tool_servers: Sequence[Mapping[str, Json]] = (),
+    ) -> None:
         """Ask the client of `outlet`, which shows the folder `cwd`, for what `capabilities` say that it can do."""
+        self.tool_servers = tool_servers
         self._outlet = outlet
         self._conn = outlet.conn
         self._can_read = bool(capabilities.fs and capabilities.fs.read_text_file)

@@ -40,6 +40,7 @@ CODES: Mapping[type[errors.NaestroError], int] = {
     errors.CouncilError: INTERNAL,
     errors.DaemonError: INTERNAL,
     errors.IndexFault: INTERNAL,
+    errors.ToolError: INTERNAL,
 }
 """The code of a class, or of the nearest one above it."""
 

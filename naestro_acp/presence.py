@@ -101,9 +101,9 @@ class Presence:
 def _warnings(session: Session, servers: Sequence[McpServer]) -> list[str]:
     """What the client handed over that is not used: one sentence each."""
     sentences = [
-        f"The MCP server {server.name} is left out: this version takes servers over stdio only."
+        f"The MCP server {server.name} is left out: servers are taken over stdio and streamable HTTP."
         for server in servers
-        if not isinstance(server, schema.McpServerStdio)
+        if not isinstance(server, schema.McpServerStdio | schema.HttpMcpServer)
     ]
     if session.additional_directories:
         names = ", ".join(session.additional_directories)

@@ -23,6 +23,7 @@ from naestro import types
 from naestro.types import Delta, Digest, Event, InterruptOpened, StepKind, Usage
 from naestro_acp.answer import answer_text, read_result
 from naestro_acp.diffs import diff_contents, diff_locations, parse_diff
+from naestro_acp.lookups import begun, broken, ended
 from naestro_acp.plan import Plan
 from naestro_acp.steps import HIDDEN, KINDS, Shown, read_output, shown, title_of
 from naestro_acp.thoughts import Thoughts
@@ -79,6 +80,8 @@ class Projection:
     _steps: dict[str, Step] = field(default_factory=dict[str, Step])
     _engines: dict[str, str] = field(default_factory=dict[str, str])
     """The engine of each call."""
+    _lookups: dict[str, bool] = field(default_factory=dict[str, bool])
+    """The calls of tools, and whether each is still under way."""
     _texts: dict[str, str | None] = field(default_factory=dict[str, str | None])
     """The whole new text of each file that a candidate changes, the newest candidate's."""
     _candidates: dict[str, dict[str, str | None]] = field(default_factory=dict[str, dict[str, str | None]])
@@ -91,6 +94,10 @@ class Projection:
         match item.data:
             case types.StepInput(value=digest) | types.StepFinished(output=digest):
                 return [] if _is_hidden(item.step) else [digest]
+            case types.CallStarted(request=digest) if item.data.tool and not _is_hidden(item.step):
+                return [digest]
+            case types.CallFinished(response=digest) if item.data.call in self._lookups:
+                return [digest]
             case types.RunFinished(result=digest):
                 return [digest]
             case InterruptOpened(payload=str(digest)):
@@ -102,7 +109,12 @@ class Projection:
         """The updates that `item` is worth, in order; `blobs` holds what `needs` named."""
         if isinstance(item, Delta):
             return list(self._thought(self.thoughts.live(item.step, item.call, item.text)))
-        updates = [*self._run(item, blobs), *self._step(item, blobs), *self._rest(item, blobs)]
+        updates = [
+            *self._run(item, blobs),
+            *self._step(item, blobs),
+            *self._looked_up(item, blobs),
+            *self._rest(item, blobs),
+        ]
         entries = self.plan.entries()
         if entries != self._told_plan:
             self._told_plan = entries
@@ -144,6 +156,11 @@ class Projection:
                 yield update_tool_call(
                     step.tool_call, status="completed" if status == "completed" else "failed"
                 )
+
+        for call, is_open in self._lookups.items():
+            if is_open:
+                self._lookups[call] = False
+                yield update_tool_call(f"{self.run}/{call}", status="failed")
 
     def _say(self, text: str) -> Iterator[Update]:
         self.reply = text
@@ -247,6 +264,22 @@ class Projection:
             return known.tool_call
         return f"{self.run}/{event.step}/{event.revision or 1}"
 
+    # -- what they look up
+
+    def _looked_up(self, event: Event, blobs: Blobs) -> Iterator[Update]:
+        match event.data:
+            case types.CallStarted() as data if data.tool and not _is_hidden(event.step):
+                self._lookups[data.call] = True
+                yield begun(f"{self.run}/{data.call}", data, blobs[data.request])
+            case types.CallFinished() as data if data.call in self._lookups:
+                self._lookups[data.call] = False
+                yield ended(f"{self.run}/{data.call}", blobs[data.response])
+            case types.CallFailed() as data if data.call in self._lookups:
+                self._lookups[data.call] = False
+                yield broken(f"{self.run}/{data.call}", data)
+            case _:
+                return
+
     # -- what is said, asked and spent
 
     def _rest(self, event: Event, blobs: Blobs) -> Iterator[Update]:
@@ -255,7 +288,7 @@ class Projection:
                 yield from self._thought(self.thoughts.journalled(str(event.step), data.call, data.text))
             case types.CallStarted() as data:
                 self._engines[data.call] = data.engine
-            case types.CallFinished() as data if data.copied_from is None:
+            case types.CallFinished() as data if data.copied_from is None and data.call not in self._lookups:
                 yield from self._spend(data)
             case types.Notice() as data:
                 sign = "⚠" if data.level == "warning" else "ℹ"

@@ -1,8 +1,8 @@
 """Newline-delimited JSON over a stream of bytes, as the SDK's message-level transport.
 
 `plugin` above opens it on a connection's stream and runs its writer; the SDK's `Connection` receives from it and
-sends into it. What is no JSON-RPC message (`lines` below says so) is answered here, and the connection above sees
-well-formed ones only. Messages leave in the order in which `send` was called, and whole, even when a sender is
+sends into it. What is no JSON-RPC message (`json_lines` says so) is answered here, and the connection sees well-formed
+ones only. Messages leave in the order in which `send` was called, and whole, even when a sender is
 cancelled; a client that does not read makes its senders wait. It knows no method of the protocol.
 """
 
@@ -14,8 +14,8 @@ import msgspec
 from acp.exceptions import RequestError
 from anyio.abc import ByteStream
 
+from naestro.client.json_lines import INTERNAL_ERROR, BadLine, LineError, LineReader, parse_message
 from naestro.types import Json
-from naestro_acp.lines import BadLine, LineReader, parse_message
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """A longer line is skipped: no prompt has a reason to be larger, and the daemon serves others, too."""
@@ -53,7 +53,7 @@ class LineTransport:
                 line = await self._lines.next()
                 return None if line is None else self._admitted(parse_message(line))
             except BadLine as fault:
-                answer = {"jsonrpc": "2.0", "id": fault.request_id, "error": error_object(fault.error)}
+                answer = {"jsonrpc": "2.0", "id": fault.request_id, "error": fault.error.shown()}
             try:
                 await self._queue(answer)
             except ConnectionError:
@@ -88,8 +88,8 @@ class LineTransport:
         """`message`; raises `BadLine` for a request when too many of them are open."""
         if "method" in message and "id" in message:
             if self._open_requests >= OPEN_REQUESTS_MAX:
-                hint: dict[str, Json] = {"hint": "Read the answers, and send fewer requests at once."}
-                error = RequestError(-32603, f"More than {OPEN_REQUESTS_MAX} requests are open.", hint)
+                hint = "Read the answers, and send fewer requests at once."
+                error = LineError(INTERNAL_ERROR, f"More than {OPEN_REQUESTS_MAX} requests are open.", hint)
                 raise BadLine(error, message["id"])
             self._open_requests += 1
         return message

@@ -44,13 +44,20 @@ class Turns:
     """The turns of one connection."""
 
     def __init__(
-        self, conn: ClientConnection, client: CallerClient, capabilities: ClientCapabilities
+        self,
+        conn: ClientConnection,
+        client: CallerClient,
+        capabilities: ClientCapabilities,
+        sessions: Sessions | None = None,
     ) -> None:
-        """Show turns through `conn`, whose client can do what `capabilities` say, and work through `client`."""
+        """Show turns through `conn`, whose client can do what `capabilities` say, and work through `client`.
+
+        `sessions` are the connection's, which know the servers of tools that the client named; None: new ones.
+        """
         self._conn = conn
         self._client = client
         self._capabilities = capabilities
-        self._sessions = Sessions(client.documents)
+        self._sessions = sessions or Sessions(client.documents)
         self._permissions = Permissions(client.documents, capabilities)
         self._first_use = FirstUse(client, self._sessions)
         self._queue = Queue()
@@ -226,7 +233,9 @@ class Turns:
 
     def _lent(self, session: Session, outlet: Outlet) -> CallerClient:
         """The client with this session's editor."""
-        return self._client.with_editor(AcpEditor(outlet, self._capabilities, session.cwd))
+        return self._client.with_editor(
+            AcpEditor(outlet, self._capabilities, session.cwd, session.mcp_servers)
+        )
 
     async def _end(self, run: str) -> None:
         with suppress(RunStateError):  # it has ended, or nobody works on it

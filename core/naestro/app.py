@@ -7,13 +7,15 @@ import logging
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 
-from naestro.client.api import Client, Command, EngineStatus, Indexing
+from naestro.client.api import Client, Command, EngineStatus, Indexing, Tooling
+from naestro.client.documents import JournalDocuments
 from naestro.client.indexing import LocalIndexing
 from naestro.client.local import Core, LocalClient
 from naestro.client.machine import LocalMachine, load_leniently
@@ -37,13 +39,14 @@ from naestro.engines.fetch import installed
 from naestro.engines.shelf import Shelf
 from naestro.errors import IndexFault, InputError, NoEngine
 from naestro.index.grounding import IndexSearcher
-from naestro.policy.editor import Editor
+from naestro.policy.editor import Editor, ToolLender
 from naestro.policy.trust import is_trusted
 from naestro.policy.workspace import Workspace
 from naestro.routing.pool import Pool
 from naestro.runs.execution import Flow
 from naestro.runs.journal import Journal, open_journal
 from naestro.runs.run import Run
+from naestro.tools.tool import PlainTools
 from naestro.types import Json, RunStarted, Value
 
 if TYPE_CHECKING:
@@ -111,6 +114,7 @@ async def open_core(holder: str, *, is_lasting: bool = True) -> AsyncGenerator[L
             engines=partial(_engine_states, shelf),
             machine=_machine_of,
             index=partial(LocalIndexing, indexes),
+            tooling=partial(_tooling_of, journal),
             close_indexes=indexes.close,
         )
         yield LocalClient(core, tasks)
@@ -202,7 +206,8 @@ async def _open_flow(
     """
     settings = settings_from_journal(started.settings)
     workspace = Workspace(Path(started.workspace))
-    if load_settings(workspace.root, is_trusted=is_trusted, is_strict=False).settings.isolated:
+    now = load_settings(workspace.root, is_trusted=is_trusted, is_strict=False).settings
+    if now.isolated:
         settings = settings.model_copy(update={"isolated": True})
     roles = settings.roles
     preferences = {
@@ -215,13 +220,53 @@ async def _open_flow(
     limit = settings.flags.concurrency_max
     limiter = limiters.setdefault(limit, anyio.CapacityLimiter(limit))
     pool = Pool(shelf.engines(settings), preferences, limiter)
-    kit = Kit(workspace, pool, settings, searcher, journal, editor)
+    plain = Kit(workspace, pool, settings, searcher, journal, editor)
     command = COMMANDS[started.command]
+    async with _open_kit(plain, now) as kit:
 
-    async def flow(run: Run) -> Value:
-        return await command(run, kit)
+        async def flow(run: Run) -> Value:
+            return await command(run, kit)
 
-    yield flow
+        yield flow
+
+
+@asynccontextmanager
+async def _open_kit(kit: Kit, now: Settings) -> AsyncGenerator[Kit]:
+    """`kit` with its tools, where its settings offer any; servers end with the block.
+
+    Servers are those that there are `now`: what they are given may be secret, so that no run records it.
+    """
+    if not kit.settings.tools.enabled:
+        yield kit
+        return
+    from naestro.tools.builtin import BuiltinTools, Desk
+    from naestro.tools.servers.definition import all_definitions, file_trust
+
+    own = BuiltinTools(Desk(kit.files, kit.searcher)) if kit.settings.tools.builtin else None
+    root = kit.workspace.root
+    lent = kit.editor.tool_servers if isinstance(kit.editor, ToolLender) else ()
+    definitions = all_definitions(root, now, is_trusted=file_trust(root), lent=lent)
+    if not definitions.servers:
+        yield replace(kit, tools=PlainTools(own, definitions.troubles))
+        return
+    from naestro.tools.servers.allowed import Permissions
+    from naestro.tools.servers.source import open_tools
+    from naestro.tools.servers.way import Terms
+
+    permissions = Permissions(JournalDocuments(kit.journal))
+    terms = Terms(kit.settings.tools, home() / "logs", kit.settings.isolated)
+    async with open_tools(own, definitions, terms, permissions) as tools:
+        yield replace(kit, tools=tools)
+
+
+def _tooling_of(journal: Journal, variables: Mapping[str, str] | None) -> Tooling:
+    """The servers of tools as a caller with these variables sees them."""
+    from naestro.client.tooling import LocalTooling
+
+    def load(root: Path) -> Settings:
+        return load_settings(root, is_trusted=is_trusted, is_strict=False).settings
+
+    return LocalTooling(JournalDocuments(journal), load, home() / "logs", variables)
 
 
 async def _open_index(indexes: "Indexes", root: Path) -> "WorkspaceIndex | None":

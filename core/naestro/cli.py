@@ -1,9 +1,9 @@
 """The `naestro` command: one thin function a command. Here stand those that start a run and go on with one.
 
-`record_commands`, `index_commands` and `machine_commands` in `naestro.terminal` hold the others. Each function turns
-its arguments into one call of a view in `naestro.terminal`, and its outcome into an exit code (`terminal/exits.py`).
-What a command needs is imported inside it, so that `--help` and shell completion stay quick. Nothing here knows how a
-council works or how a run is stored.
+`record_commands`, `index_commands`, `tools_commands` and `machine_commands` in `naestro.terminal` hold the others. Each
+function turns its arguments into one call of a view in `naestro.terminal`, and its outcome into an exit code
+(`terminal/exits.py`). What a command needs is imported inside it, so that `--help` and shell completion stay quick.
+Nothing here knows how a council works or how a run is stored.
 """
 
 import sys
@@ -25,6 +25,7 @@ from naestro.terminal.options import (
     Proposers,
     RunArgument,
     Seed,
+    Tools,
     WorkspaceOption,
     Yes,
     settings_of,
@@ -33,6 +34,7 @@ from naestro.terminal.record_commands import app as record_commands
 from naestro.terminal.running import finish, folder_of
 from naestro.terminal.streams import drop_output, refuse_odd_bytes, say, secure_streams, text_of
 from naestro.terminal.text import one_line
+from naestro.terminal.tools_commands import app as tools_commands
 from naestro.types import Json
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (record_commands, index_commands, machine_commands):
+for commands in (record_commands, index_commands, tools_commands, machine_commands):
     app.add_typer(commands)
 
 
@@ -115,13 +117,14 @@ def orchestrate(
     proposers: Proposers = None,
     consensus: Consensus = None,
     engine: Engines = None,
+    tools: Tools = None,
     seed: Seed = None,
     yes: Yes = False,
     as_json: AsJson = False,
     in_process: InProcess = False,
 ) -> None:
     """Ask the council: models propose, criticise, merge and judge; a patch is applied only after a yes."""
-    settings = settings_of(proposers=proposers, consensus=consensus, engines=engine)
+    settings = settings_of(proposers=proposers, consensus=consensus, engines=engine, tools=tools)
     wanted: dict[str, Json] = {"text": text_of(task), "files": _places(workspace, files)}
     _start("orchestrate", wanted, workspace, settings, seed=seed, watch=_watch(as_json, in_process, yes=yes))
 
@@ -136,12 +139,13 @@ def explain(
     proposers: Proposers = None,
     consensus: Consensus = None,
     engine: Engines = None,
+    tools: Tools = None,
     seed: Seed = None,
     as_json: AsJson = False,
     in_process: InProcess = False,
 ) -> None:
     """Explain a part of the code base, with citations; changes nothing."""
-    settings = settings_of(proposers=proposers, consensus=consensus, engines=engine)
+    settings = settings_of(proposers=proposers, consensus=consensus, engines=engine, tools=tools)
     (text,) = _places(workspace, [text_of(target)])
     wanted: dict[str, Json] = {"text": text, "files": _places(workspace, files)}
     _start("explain", wanted, workspace, settings, seed=seed, watch=_watch(as_json, in_process, yes=False))
@@ -158,13 +162,14 @@ def write_test(
     proposers: Proposers = None,
     consensus: Consensus = None,
     engine: Engines = None,
+    tools: Tools = None,
     seed: Seed = None,
     yes: Yes = False,
     as_json: AsJson = False,
     in_process: InProcess = False,
 ) -> None:
     """Write a test from signatures and documentation; added and run, as your user, only after a yes."""
-    settings = settings_of(proposers=proposers, consensus=consensus, engines=engine)
+    settings = settings_of(proposers=proposers, consensus=consensus, engines=engine, tools=tools)
     (text,) = _places(workspace, [text_of(target)])
     wanted: dict[str, Json] = {"text": text, "files": _places(workspace, files)}
     _start("test", wanted, workspace, settings, seed=seed, watch=_watch(as_json, in_process, yes=yes))
@@ -181,12 +186,13 @@ def review(
     workspace: WorkspaceOption = None,
     proposers: Proposers = None,
     engine: Engines = None,
+    tools: Tools = None,
     seed: Seed = None,
     as_json: AsJson = False,
     in_process: InProcess = False,
 ) -> None:
     """Review a change: faults with the line that shows each, and who says so; changes nothing."""
-    settings = settings_of(proposers=proposers, engines=engine)
+    settings = settings_of(proposers=proposers, engines=engine, tools=tools)
     text = _places(workspace, [target])[0] if target else ""
     wanted: dict[str, Json] = {"text": text}
     _start("review", wanted, workspace, settings, seed=seed, watch=_watch(as_json, in_process, yes=False))

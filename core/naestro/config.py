@@ -59,6 +59,10 @@ from naestro.config_tree import (
     RolesSettings,
     Settings,
     TimeoutSettings,
+    ToolCalls,
+    ToolRole,
+    ToolServerSettings,
+    ToolsSettings,
     require_available,
     settings_for_journal,
     settings_from_journal,
@@ -88,6 +92,10 @@ __all__ = [
     "Shown",
     "Source",
     "TimeoutSettings",
+    "ToolCalls",
+    "ToolRole",
+    "ToolServerSettings",
+    "ToolsSettings",
     "Trust",
     "api_key",
     "cache",
@@ -106,6 +114,7 @@ __all__ = [
     "settings_from_journal",
     "unavailable_flags",
     "user_file",
+    "variable",
 ]
 
 OWN_VARIABLES = frozenset({"NAESTRO_HOME", "NAESTRO_CACHE", "NAESTRO_IN_PROCESS"})
@@ -275,6 +284,11 @@ def is_hub_offline() -> bool:
     """Whether the person forbids programs to ask the model hub (HF_HUB_OFFLINE), as its own client reads it."""
     said = (variables.get("HF_HUB_OFFLINE", "") for variables in (_variables(), os.environ))
     return any(value.upper() in _YES for value in said)
+
+
+def variable(name: str) -> str | None:
+    """A variable of whoever is worked for; None where it is not set."""
+    return _variables().get(name)
 
 
 def environment_for_child(extra: Mapping[str, str] = {}, *, without: Iterable[str] = ()) -> dict[str, str]:

@@ -176,7 +176,7 @@ def leaf_paths(model: type[BaseModel]) -> list[KeyPath]:
             step = (name, "*") if keyed else (name,)
             found += [(*step, *path) for path in leaf_paths(inner)]
         else:
-            found.append((name,))
+            found.append((name, "*") if keyed else (name,))
     return found
 
 
@@ -190,11 +190,15 @@ def shown_values(model: BaseModel, above: KeyPath = ()) -> dict[KeyPath, str]:
             found |= shown_values(value, path)
         elif is_table(value):
             for key, item in value.items():
-                assert isinstance(item, BaseModel), "a table of the tree holds engines"
-                found |= shown_values(item, (*path, key))
+                inner = (*path, key)
+                found |= shown_values(item, inner) if isinstance(item, BaseModel) else {inner: _shown(item)}
         else:
-            found[path] = MASK if isinstance(value, SecretStr) else json.dumps(value)
+            found[path] = _shown(value)
     return found
+
+
+def _shown(value: object) -> str:
+    return MASK if isinstance(value, SecretStr) else json.dumps(value)
 
 
 def refusal(error: ValidationError, entries: Entries) -> ConfigError:

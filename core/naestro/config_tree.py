@@ -26,9 +26,11 @@ Consensus = Literal["majority", "weighted", "judge"]
 EngineKind = Literal["embedded", "openai"]
 Flavour = Literal["openai", "llama.cpp", "vllm", "tensorrt-llm"]
 ModelSource = Literal["hub", "packages"]
+Toolset = Literal["read", "council", "apply"]
+ToolCalls = Literal["auto", "native", "schema", "never"]
+ToolRole = Literal["proposer", "critic"]
 
 UNAVAILABLE_FLAGS = (
-    "mcp_enabled",
     "unified_ai_enabled",
     "edenai_api_key",
     "nemo_url",
@@ -69,8 +71,9 @@ class Section(BaseModel):
 class Flags(Section):
     """The roadmap's flags; in the environment each has its bare name, `CONCURRENCY_MAX`."""
 
-    mcp_enabled: bool = False
-    """Serve the Model Context Protocol. Not in this version."""
+    mcp_enabled: bool = True
+    """Serve the Model Context Protocol, to `naestro mcp` and at `/mcp`. `MCP_ENABLED=0` makes the daemon refuse both,
+    and say why."""
     unified_ai_enabled: bool = False
     """Take engines from a service that unifies many clouds; needs EDENAI_API_KEY. Not in this version."""
     edenai_api_key: SecretStr | None = None
@@ -177,6 +180,9 @@ class EngineSettings(Section):
     """Tries after the first one, before the first token only."""
     flavour: Flavour = "openai"
     """Whose words the server uses for errors and metrics."""
+    tool_calls: ToolCalls = "auto"
+    """How it is offered tools: `native` (its own tool calling), `schema` (by a JSON schema), `never`, or `auto`: native
+    with the schema where the server refuses that; always the schema for an embedded one, which keeps its cache."""
 
     @field_validator("base_url")
     @classmethod
@@ -288,6 +294,90 @@ class IndexSettings(Section):
         return self
 
 
+class McpServerSettings(Section):
+    """What other programs get over the Model Context Protocol."""
+
+    toolsets: Annotated[tuple[Toolset, ...], BeforeValidator(_split_names)] = ("read", "council")
+    """Groups of tools: `read` (search and read code, look at runs), `council` (ask, test, review, respond), `apply`
+    (write a run's change into the workspace without asking the person again)."""
+    page_tokens: int = Field(default=6_000, ge=500, le=100_000)
+    """Tokens, about, of one answer; the rest comes by its cursor."""
+    answer_s: float = Field(default=45, ge=1, le=3_600)
+    """Seconds after which a tool that still works answers with its run's id; many programs give up after 60."""
+
+
+class ToolServerSettings(Section):
+    """One server of tools that speaks the Model Context Protocol; its name is the key under `tools.servers`."""
+
+    enabled: bool = True
+    """Use it at all."""
+    command: str = Field(default="", max_length=4_096)
+    """Program to start, which speaks over its standard input and output."""
+    args: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = ()
+    """Its arguments. `${NAME}` and `${NAME:-default}` stand for variables, here and in `url`, `env` and `headers`."""
+    env: dict[str, SecretStr] = {}
+    """Variables that it gets besides PATH, HOME and the like; never shown and never recorded."""
+    pass_env: Names = ()
+    """Names of variables of your own environment that it gets too."""
+    cwd: str = Field(default="", max_length=4_096)
+    """The folder to start it in, from the workspace's root; empty: the root."""
+    url: str = ""
+    """Address of a server over streamable HTTP, in the place of a command."""
+    headers: dict[str, SecretStr] = {}
+    """Headers that it is sent; never shown and never recorded."""
+    bearer_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """Name of the variable that holds its bearer token; the token itself is never written down."""
+    allow: Names = ()
+    """Tools that are allowed from the first look at them, by name or pattern (`read_*`); all others are off until
+    `naestro tools allow` allows them."""
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        return value if "${" in value else _checked_url(value or None) or ""
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if bool(self.command) == bool(self.url):
+            raise ValueError("a server of tools needs a command or a url, one of both")
+        return self
+
+
+class ToolsSettings(Section):
+    """Tools that the council may call while it works: it looks up what it was not shown."""
+
+    enabled: bool = False
+    """Offer tools. Off by default: each round has the engine read its prompt once more, which small models on two cores
+    pay with ten seconds and more, and seldom make use of."""
+    roles: Annotated[tuple[ToolRole, ...], BeforeValidator(_split_names)] = ("proposer", "critic")
+    """The roles that are offered tools."""
+    builtin: bool = True
+    """Offer the built-in ones, which only read the workspace: search, read_span, outline, grep, list_files."""
+    rounds: int = Field(default=3, ge=1, le=50)
+    """Answers of one engine in one step that may call tools; a look-up that needs more has lost its way."""
+    calls: int = Field(default=8, ge=1, le=500)
+    """Calls of one step."""
+    seconds: float = Field(default=60, gt=0, le=3_600)
+    """Seconds that one step may wait for tools."""
+    tokens: int = Field(default=2_000, ge=128, le=1_000_000)
+    """Tokens of all results of one step, about; less where the engine's context has no room for them."""
+    result_tokens: int = Field(default=700, ge=32, le=1_000_000)
+    """Tokens of one result, about; what is longer is cut, and says so."""
+    allow: Names = ()
+    """Tools of servers that are allowed from the first look at them, as `server/tool`, both may be patterns
+    (`github/list_*`); it counts for servers of `.mcp.json` and of the editor too."""
+    start_s: float = Field(default=30, gt=0, le=600)
+    """Seconds until a server has started and told its tools; one that is fetched first takes a while."""
+    call_s: float = Field(default=30, gt=0, le=3_600)
+    """Seconds of one call of a server's tool."""
+    server_s: float = Field(default=300, gt=0, le=86_400)
+    """Seconds that one run may wait for one server in all; then its tools are gone for that run."""
+    message_max_bytes: int = Field(default=4_194_304, ge=65_536, le=268_435_456)
+    """Bytes of one message of a server; a longer one costs the call that it answers."""
+    servers: dict[str, ToolServerSettings] = {}
+    """Servers of tools by name, besides those of the workspace's `.mcp.json` and of the editor."""
+
+
 class Settings(Section):
     """The whole tree."""
 
@@ -313,11 +403,16 @@ class Settings(Section):
     """Where models come from."""
     index: IndexSettings = IndexSettings()
     """The code index of each workspace."""
+    mcp_server: McpServerSettings = McpServerSettings()
+    """What other programs get over the Model Context Protocol."""
+    tools: ToolsSettings = ToolsSettings()
+    """Tools that the council may call while it works: it looks up what it was not shown."""
 
 
 def settings_for_journal(settings: Settings) -> dict[str, object]:
     """The tree as plain JSON data without its secrets, to be recorded in a run."""
-    return settings.model_dump(mode="json", exclude={"flags": {"edenai_api_key"}})
+    secrets = {"flags": {"edenai_api_key"}, "tools": {"servers": {"__all__": {"env", "headers"}}}}
+    return settings.model_dump(mode="json", exclude=secrets)
 
 
 def settings_from_journal(recorded: Mapping[str, object]) -> Settings:

@@ -44,6 +44,10 @@ NaestroError
     CouncilError
         NoEngine
         NoProposal
+    ToolError
+        ToolMisused
+        ToolTimeout
+        ToolUnavailable
     DaemonError
         DaemonUnreachable
         DaemonStartFailed
@@ -358,6 +362,35 @@ class NoProposal(CouncilError):
 
     code = "no_proposal"
     default_hint = "Run `naestro trace RUN` to see why each proposer was dropped."
+
+
+class ToolError(NaestroError):
+    """A tool that a model called, or the server that has it, gave no result; the model is told, the run goes on."""
+
+    code = "tool"
+    default_hint = (
+        "Run `naestro tools list` to see each server of tools, and `naestro tools log SERVER` for its words."
+    )
+
+
+class ToolMisused(ToolError):
+    """A tool was called by a name or with arguments that it does not have."""
+
+    code = "tool_misused"
+
+
+class ToolTimeout(ToolError):
+    """A tool gave no result in the time that it may take."""
+
+    code = "tool_timeout"
+    recovery = Recovery.RETRY
+
+
+class ToolUnavailable(ToolError):
+    """The server of a tool did not start, went away, or does not speak the protocol."""
+
+    code = "tool_unavailable"
+    recovery = Recovery.RETRY
 
 
 class DaemonError(NaestroError):

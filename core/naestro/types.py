@@ -232,9 +232,12 @@ class CallStarted(EventData, frozen=True):
     call: str
     """Unique within the run: `step/revision/attempt/ordinal`."""
     engine: str
+    """Who answers; with `tool`, who asked for it."""
     request: Digest
-    """Artifact: the request as JSON (messages, seed, temperature, schema)."""
+    """Artifact: the request as JSON (messages, seed, temperature, schema; or a tool's name and arguments)."""
     is_idempotent: bool = True
+    tool: str = ""
+    """The tool that is called; empty for a call of an engine."""
 
 
 class CallFinished(EventData, frozen=True):

@@ -83,7 +83,7 @@ async def test_initialize_tells_its_own_version_and_the_truth(
         "agentCapabilities": {
             "loadSession": True,
             "promptCapabilities": {"image": False, "audio": False, "embeddedContext": True},
-            "mcpCapabilities": {"http": False, "sse": False, "acp": False},
+            "mcpCapabilities": {"http": True, "sse": False, "acp": False},
             "sessionCapabilities": {"list": {}, "resume": {}, "fork": {}, "close": {}, "delete": {}},
             "auth": {"logout": {}},
         },
@@ -372,7 +372,7 @@ async def test_what_is_handed_over_and_not_used_is_told_behind_the_answer(
 ) -> None:
     servers = [
         {"name": "files", "command": "/bin/true", "args": [], "env": [{"name": "KEY", "value": "s3cr3t"}]},
-        {"type": "http", "name": "web", "url": "http://127.0.0.1:1/", "headers": []},
+        {"type": "sse", "name": "web", "url": "http://127.0.0.1:1/", "headers": []},
     ]
     session = {"notices": {}} if shows else {}
     async with at_hand(tmp_path, scripted_server, monkeypatch, session=session) as (wire, core):

@@ -20,6 +20,9 @@ DIFF = file_diff("calc.py", BEFORE, AFTER)
 BLOBS = {
     "context": b'{"task": "t", "spans": [{"path": "calc.py", "start": 1, "end": 2, "why": "", "score": 1}]}',
     "prompt": b"Mend add.",
+    "asked": b'{"tool": "grep", "arguments": {"pattern": "left"}}',
+    "found": b'{"text": "(calc.py:4) def add(left, right):"}',
+    "refused": b'{"text": "no such thing", "is_error": true}',
     "one": b'{"text": "It should add.", "engine": "alpha", "temperature": 0.5, "seed": 1}',
     "report": msgspec.json.encode({
         "changes": [{"path": "calc.py", "before_sha256": "0", "after": AFTER}],
@@ -190,3 +193,36 @@ def test_a_review_shows_no_json_as_thoughts_and_its_findings_as_places() -> None
 if __name__ == "__main__":
     SNAPSHOT.parent.mkdir(exist_ok=True)
     SNAPSHOT.write_text("\n".join(lines(shown(change()))) + "\n", encoding="utf-8")
+
+
+def test_what_a_role_looks_up_is_a_tool_call_of_its_own() -> None:
+    story = beginning()
+    story.tell(types.StepStarted(StepKind.PROPOSE, {}, "alpha"), "propose.1")
+    for number, (tool, answer) in enumerate(
+        (("grep", "found"), ("search", "refused"), ("github__list", None)), 1
+    ):
+        call = f"propose.1/1/1/{number}"
+        story.tell(types.CallStarted(call, "alpha", "asked", tool=tool), "propose.1")
+        if answer is not None:
+            story.tell(types.CallFinished(call, answer, Usage(), 3, 3), "propose.1")
+    story.tell(types.CallFailed("propose.1/1/1/3", "cancelled"), "propose.1")
+    made = [one for one in shown(story.items) if str(one.get("toolCallId")).startswith("r/propose.1/1/1/")]
+    assert [(one["sessionUpdate"], one.get("kind"), one["status"]) for one in made] == [
+        ("tool_call", "search", "in_progress"),
+        ("tool_call_update", None, "completed"),
+        ("tool_call", "search", "in_progress"),
+        ("tool_call_update", None, "failed"),
+        ("tool_call", "other", "in_progress"),
+        ("tool_call_update", None, "failed"),
+    ]
+    assert made[0]["title"] == "grep left"
+    assert "calc.py:4" in str(made[1]["content"])
+
+
+def test_a_look_up_that_was_left_open_ends_with_the_run() -> None:
+    story = beginning()
+    story.tell(types.StepStarted(StepKind.PROPOSE, {}, "alpha"), "propose.1")
+    story.tell(types.CallStarted("propose.1/1/1/1", "alpha", "asked", tool="grep"), "propose.1")
+    story.tell(types.RunCancelled("enough"))
+    made = [one for one in shown(story.items) if one.get("toolCallId") == "r/propose.1/1/1/1"]
+    assert [one["status"] for one in made] == ["in_progress", "failed"]

@@ -1,6 +1,7 @@
 """A prompt from the editor to the run and back, over a real connection, a real core and a scripted engine."""
 
 import contextlib
+import sys
 from pathlib import Path
 
 import anyio
@@ -8,9 +9,11 @@ import anyio.lowlevel
 import pytest
 from acp.connection import StreamEvent
 from acp.helpers import image_block, text_block
+from acp.schema import EnvVariable, McpServerStdio
 
 import acp
-from naestro.types import InterruptOpened, RunStatus
+from naestro.config import user_file as config_file
+from naestro.types import CallStarted, InterruptOpened, RunStatus
 from naestro_acp import sdk_gaps
 from naestro_acp.outlet import Outlet
 from naestro_acp.permissions import Permissions
@@ -30,8 +33,8 @@ from tests.acp.desk import (
     core_in,
     desk_in,
 )
-from tests.support.answers import say_tokens, words_of
-from tests.support.scripted_server import ScriptedServer
+from tests.support.answers import Answer, call_tool, say, say_tokens, words_of
+from tests.support.scripted_server import Received, ScriptedServer
 from tests.terminal.conftest import answer_schema, proposes
 
 pytestmark = pytest.mark.anyio
@@ -431,3 +434,39 @@ async def test_a_cancel_at_any_moment_of_the_beginning_leaves_no_run_at_work(
             await until_done(desk, RunStatus.CANCELLED)
             assert run.id not in desk.core.working
     assert reasons == ["cancelled"]
+
+
+async def test_a_server_of_tools_that_the_editor_names_is_used_where_the_settings_allow_it(
+    tmp_path: Path, scripted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(request: Received) -> Answer:
+        is_told = request.messages[-1]["role"] == "tool"
+        wants_tool = "tools" in request.body and not is_told
+        return (
+            call_tool("theirs__say", {"word": "hi"}) if wants_tool else say("- (calc.py:4-6): it subtracts")
+        )
+
+    scripted_server.otherwise(answer)
+    scripted_server.when(lambda request: not proposes(request) and "tools" not in request.body, answer_schema)
+    script = Path(__file__).parents[1] / "support" / "mcp_server.py"
+    order = '{"behave": {"say": "environment"}}'
+    variables = [EnvVariable(name="FROM_EDITOR", value="secret-of-the-editor")]
+    server = McpServerStdio(name="theirs", command=sys.executable, args=[str(script), order], env=variables)
+    async with desk_in(tmp_path, scripted_server.base_url, monkeypatch) as desk:
+        config = Path(config_file())
+        config.write_text(
+            f'{config.read_text()}\n[tools]\nenabled = true\nroles = ["proposer"]\nallow = ["theirs/*"]\n'
+        )
+        session = await desk.agent.new_session(cwd=str(desk.workspace), mcp_servers=[server])
+        desk.session = session.session_id
+        await desk.ask("What does add do?")
+        events = await desk.last_run()
+        tools = [
+            event.data.tool for event in events if isinstance(event.data, CallStarted) and event.data.tool
+        ]
+        assert set(tools) == {"theirs__say"}
+    told = [
+        chat.messages[-1]["content"] for chat in scripted_server.chats if chat.messages[-1]["role"] == "tool"
+    ]
+    assert '"FROM_EDITOR": "********"' in told[0]
+    assert any(getattr(update, "title", "") == "theirs__say hi" for update in desk.person.shown)

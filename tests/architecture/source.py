@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "core"
 PACKAGE = CORE / "naestro"
-TREES = ("core", "naestro_acp", "tests", "tools", "bench")
+TREES = ("core", "naestro_acp", "naestro_mcp", "tests", "tools", "bench")
 SAMPLES = ROOT / "tests" / "index" / "samples"
 """Files in many languages that the index is tested with: they are data, whatever their ending."""
 

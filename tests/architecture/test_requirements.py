@@ -11,7 +11,7 @@ PARTS_OF_OTHERS = {"pydantic_core": "pydantic"}
 RUN_AS_PROGRAM = {"ruff"}
 IMPORT_NAMES = {"acp": "agent-client-protocol", "re2": "google-re2"}
 """Packages whose name on the index is another one."""
-OWN = {"naestro", "naestro_acp"}
+OWN = {"naestro", "naestro_acp", "naestro_mcp"}
 
 
 def _declared() -> set[str]:
@@ -21,7 +21,9 @@ def _declared() -> set[str]:
 
 def _imported() -> set[str]:
     names = {
-        name.split(".")[0] for module in modules("core", "naestro_acp") for _, name in imported_names(module)
+        name.split(".")[0]
+        for module in modules("core", "naestro_acp", "naestro_mcp")
+        for _, name in imported_names(module)
     }
     foreign = names - set(sys.stdlib_module_names) - OWN
     return {(PARTS_OF_OTHERS | IMPORT_NAMES).get(name, name).replace("_", "-") for name in foreign}

@@ -9,10 +9,12 @@ import anyio
 import anyio.lowlevel
 
 from naestro.client.api import Client, Command, EngineStatus
+from naestro.client.documents import JournalDocuments
 from naestro.client.indexing import LocalIndexing
 from naestro.client.local import Core, LocalClient
 from naestro.client.machine import LocalMachine, load_leniently
-from naestro.config import Loaded, environment
+from naestro.client.tooling import LocalTooling
+from naestro.config import Loaded, Settings, environment
 from naestro.errors import InputError
 from naestro.policy.editor import Editor
 from naestro.runs.attempt import Attempt
@@ -95,8 +97,9 @@ async def client_in(
     index = partial(LocalIndexing, known)
     with anyio.fail_after(WAIT_S):
         async with open_journal(home, holder="test") as journal, anyio.create_task_group() as tasks:
+            tooling = partial(LocalTooling, JournalDocuments(journal), lambda _: Settings(), home)
             yield LocalClient(
-                Core(journal, prepare, flows.open, engines, machine_of, index, known.close), tasks
+                Core(journal, prepare, flows.open, engines, machine_of, index, tooling, known.close), tasks
             )
             tasks.cancel_scope.cancel()
 

@@ -9,10 +9,12 @@ import anyio
 import pytest
 
 from naestro.client.api import CallerClient, Command, TerminalOutcome
+from naestro.client.documents import JournalDocuments
 from naestro.client.indexing import LocalIndexing
 from naestro.client.lending import LentEditor
 from naestro.client.local import Core, LocalClient
-from naestro.config import load_settings
+from naestro.client.tooling import LocalTooling
+from naestro.config import Settings, load_settings
 from naestro.errors import ConfigError
 from naestro.runs.journal import open_journal
 from naestro.runs.run import Run
@@ -64,6 +66,7 @@ async def core_in(home: Path, flows: Flows) -> AsyncIterator[LocalClient]:
                     engines,
                     machine_of,
                     partial(LocalIndexing, known),
+                    partial(LocalTooling, JournalDocuments(journal), lambda _: Settings(), home),
                     known.close,
                 ),
                 tasks,

@@ -6,7 +6,7 @@ from naestro.config import Flags, Settings, load_settings, require_available, un
 from naestro.errors import FeatureUnavailable
 
 ROADMAP = {
-    "MCP_ENABLED": "1",
+    "MCP_ENABLED": "0",
     "UNIFIED_AI_ENABLED": "true",
     "EDENAI_API_KEY": "sk-1",
     "ACP_ENABLED": "0",
@@ -17,7 +17,7 @@ ROADMAP = {
     "CONCURRENCY_MAX": "2",
     "WS_HEARTBEAT_MS": "500",
 }
-PRESENT = {"ACP_ENABLED", "LOCAL_MODELS", "CONCURRENCY_MAX", "WS_HEARTBEAT_MS"}
+PRESENT = {"ACP_ENABLED", "MCP_ENABLED", "LOCAL_MODELS", "CONCURRENCY_MAX", "WS_HEARTBEAT_MS"}
 
 
 def test_the_tree_has_the_flags_of_the_roadmap_and_no_other() -> None:
@@ -28,6 +28,7 @@ def test_the_defaults_are_the_roadmaps() -> None:
     flags = Settings().flags
     assert (flags.concurrency_max, flags.ws_heartbeat_ms, flags.local_models) == (8, 20_000, ())
     assert flags.acp_enabled
+    assert flags.mcp_enabled
     require_available(Settings())
 
 

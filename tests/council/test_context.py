@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from naestro.config import RoleSettings, RolesSettings, Settings
-from naestro.council.budget import PIECE_LINES, estimate_tokens
+from naestro.council.budget import estimate_tokens
 from naestro.council.context import Context
 from naestro.council.excerpt import excerpt, words_of
-from naestro.council.prefix import Prefix, build_prefix, fence, show_spans
+from naestro.council.prefix import Prefix, build_prefix, fence
 from naestro.council.task import Named, Task, named_ranges
 from naestro.errors import InputError
 from naestro.index.spans import Span
+from naestro.tools.places import PIECE_LINES, show_spans
 from tests.council.desk import QUICK, Desk, council, desk_in
 from tests.support.scripted_server import ScriptedServer
 

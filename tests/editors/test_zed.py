@@ -84,10 +84,10 @@ class Extension(msgspec.Struct, forbid_unknown_fields=True):
 
 def test_the_snippet_is_what_the_setup_writes() -> None:
     snippet = json.loads((FOLDER / "settings.json").read_text())
-    written = json.loads(zed.snippet())
+    written = json.loads(zed.ZED.snippet())
     written["agent_servers"]["Naestro"]["command"] = "naestro"
     assert snippet == written
-    assert zed.with_agent((FOLDER / "settings.json").read_text()).count("acp") == 1
+    assert zed.ZED.added((FOLDER / "settings.json").read_text()).count("acp") == 1
 
 
 def test_the_registry_s_entry_has_its_form_and_this_version() -> None:

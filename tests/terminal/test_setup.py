@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from naestro.terminal import zed
+from naestro.terminal.mcp_programs import PROGRAMS
+from naestro.terminal.programs import command
 from tests.support.cli import Cli
 from tests.support.faults import before, watching
 from tests.support.unprivileged import unprivileged
@@ -64,7 +66,7 @@ def test_the_entry_is_added_and_all_else_stays(cli: Cli, settings: Path) -> None
 
 
 def test_zed_starts_this_very_installation() -> None:
-    program, *arguments = zed.command()
+    program, *arguments = command("acp")
     assert Path(program).is_absolute()
     assert arguments == ["acp"]
     assert Path(program).resolve() == Path(sys.executable).with_name("naestro").resolve()
@@ -76,15 +78,15 @@ def test_a_name_on_the_path_is_taken_where_it_leads_here(
     link = tmp_path / "naestro"
     link.symlink_to(Path(sys.executable).with_name("naestro"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert zed.command() == [str(link), "acp"]
+    assert command("acp") == [str(link), "acp"]
     link.unlink()
     link.write_text("#!/bin/sh\n")
     link.chmod(0o755)
-    assert zed.command()[0] == str(Path(sys.executable).with_name("naestro"))
+    assert command("acp")[0] == str(Path(sys.executable).with_name("naestro"))
 
 
 def test_an_installation_without_a_script_is_started_as_a_module(tmp_path: Path) -> None:
-    assert zed.command(str(tmp_path / "python")) == [str(tmp_path / "python"), "-m", "naestro", "acp"]
+    assert command("acp", str(tmp_path / "python")) == [str(tmp_path / "python"), "-m", "naestro", "acp"]
 
 
 def test_a_second_time_changes_nothing(cli: Cli, settings: Path) -> None:
@@ -283,3 +285,52 @@ def test_uninstall_goes_on_where_the_settings_cannot_be_read(cli: Cli, settings:
     assert done.returncode == 0, done.stderr
     assert "Naestro may still be in it" in done.stderr
     assert settings.read_text() == "{"
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_tools_are_added_to_each_program_and_taken_out_again(cli: Cli, name: str) -> None:
+    done = cli.run("setup", name, "--yes")
+    assert done.returncode == 0, done.stderr
+    (file,) = [
+        person(cli) / place
+        for place in (".claude.json", ".cursor/mcp.json", ".config/Code/User/mcp.json")
+        if (person(cli) / place).exists()
+    ]
+    outer, inner = PROGRAMS[name].path
+    written = json.loads(file.read_text())
+    assert written[outer][inner]["args"][-1:] == ["mcp"]
+    assert Path(written[outer][inner]["command"]).is_file()
+    assert "nothing is to be done" in cli.run("setup", name, "--yes").stdout
+    assert json.loads(cli.run("setup", name, "--print").stdout) == written
+    assert cli.run("setup", name, "--undo", "--yes").returncode == 0
+    assert not file.exists()
+
+
+def test_what_a_program_has_already_stays(cli: Cli) -> None:
+    file = person(cli) / ".claude.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    before = json.dumps(
+        {"numStartups": 3, "mcpServers": {"other": {"command": "x"}}, "projects": {}}, indent=2
+    )
+    file.write_text(before)
+    assert cli.run("setup", "claude-code", "--yes").returncode == 0
+    written = json.loads(file.read_text())
+    assert list(written["mcpServers"]) == ["other", "naestro"]
+    assert (written["numStartups"], written["projects"]) == (3, {})
+    assert "deleted" not in cli.run("uninstall", "--yes").stdout
+    assert json.loads(file.read_text()) == json.loads(before)
+
+
+def test_zeds_own_agent_gets_the_tools_beside_the_agent(cli: Cli, settings: Path) -> None:
+    assert cli.run("setup", "zed", "--yes").returncode == 0
+    assert cli.run("setup", "zed", "--mcp", "--yes").returncode == 0
+    text = settings.read_text()
+    assert '"context_servers"' in text
+    assert '"Naestro"' in text
+    assert cli.run("setup", "zed", "--mcp", "--undo", "--yes").returncode == 0
+    assert "context_servers" not in settings.read_text()
+
+
+def test_any_other_program_gets_something_to_copy(cli: Cli) -> None:
+    printed = json.loads(cli.run("setup", "generic").stdout)
+    assert printed["mcpServers"]["naestro"]["args"][-1:] == ["mcp"]

@@ -128,7 +128,7 @@ def test_a_killed_call_shows_the_text_that_had_come(
     scripted_server.otherwise(say_tokens(9, stall_after=3))
     process = cli.start("explain", ASKED, "--proposers", "1", "--consensus", "judge", "--json")
     assert process.stdout is not None
-    while '"tokens"' not in process.stdout.readline():
+    while '"type":"tokens"' not in process.stdout.readline():
         pass
     process.kill()
     process.communicate(timeout=20)

@@ -24,6 +24,8 @@ __all__ = [
     "Documents",
     "Editor",
     "EngineStatus",
+    "FileText",
+    "Files",
     "FoundServer",
     "IndexProgress",
     "IndexStatus",
@@ -36,7 +38,11 @@ __all__ = [
     "Place",
     "PullProgress",
     "SearchReply",
+    "ServerTool",
     "TerminalOutcome",
+    "ToolServer",
+    "ToolServerLook",
+    "Tooling",
     "Waterfall",
     "is_pattern",
     "seconds",
@@ -105,6 +111,79 @@ class FoundServer(Value, kw_only=True, frozen=True):
     """The models that it names, none of them loaded by asking."""
 
 
+class ToolServer(Value, kw_only=True, frozen=True):
+    """A server of tools that speaks the Model Context Protocol; nothing is started to tell this."""
+
+    name: str
+    origin: str
+    """`settings`, `.mcp.json` or `editor`."""
+    starts: str
+    """Its command or address, secrets left out."""
+    patterns: list[str]
+    """What is allowed of its tools, by name or pattern; empty: nothing."""
+    log: str
+    """Where what it writes to its standard error lies."""
+
+
+class ServerTool(Value, kw_only=True, frozen=True):
+    """A tool of a server."""
+
+    name: str
+    called: str
+    """Its name for a model."""
+    description: str
+    title: str
+    schema: dict[str, Json]
+    hints: dict[str, Json]
+    """What the server says of it: `read_only_hint` and the like; not to be relied on."""
+    digest: str
+    """Of all of this; by it one knows that it changed."""
+    standing: str
+    """`allowed`, `off`, `new` (it came after the look) or `changed` (then the whole server is off)."""
+
+
+class ToolServerLook(Value, kw_only=True, frozen=True):
+    """A server of tools that was started to be looked at."""
+
+    server: ToolServer
+    tools: list[ServerTool]
+    lost: dict[str, str]
+    """Tools with a broken description, and what is wrong with each."""
+
+
+class Tooling(Protocol):
+    """The servers of tools of a workspace, named by the absolute path of a folder in it.
+
+    Every method may raise a `NaestroError`: `InputError` for a server that there is not, `ToolError` for one that
+    cannot be reached.
+    """
+
+    async def servers(self, workspace: str) -> list[ToolServer]:
+        """All that the settings and a trusted `.mcp.json` name."""
+        ...
+
+    async def look(self, workspace: str, server: str) -> ToolServerLook:
+        """Start a server, and tell its tools."""
+        ...
+
+    async def allow(
+        self, workspace: str, server: str, patterns: list[str], *, seen: Mapping[str, str] = {}
+    ) -> ToolServerLook:
+        """Allow the tools that fit `patterns`; none: what was allowed before, as it is described now.
+
+        `seen` are digests of what the person saw; a tool that changed since is refused.
+        """
+        ...
+
+    async def deny(self, workspace: str, server: str, patterns: list[str]) -> bool:
+        """Take back `patterns`, or all that was allowed of the server; whether there was anything."""
+        ...
+
+    async def log(self, workspace: str, server: str) -> str:
+        """What the server wrote to its standard error of late."""
+        ...
+
+
 class Documents(Protocol):
     """Small JSON documents that a protocol server keeps over restarts: its sessions, what the person allowed."""
 
@@ -142,6 +221,38 @@ class Machine(Protocol):
 
     async def settings(self, workspace: str) -> dict[str, tuple[str, str]]:
         """Each setting by its dotted key: its value as JSON, secrets masked, and where it came from."""
+        ...
+
+
+class FileText(Value, kw_only=True, frozen=True):
+    """Lines of a text file of a workspace."""
+
+    path: str
+    """From the workspace's root, symlinks resolved."""
+    start: int
+    """The first line of `text`, from 1."""
+    text: str
+    """With line feeds between the lines; empty where the file has no such lines."""
+    lines: int
+    """How many the file has."""
+
+
+class Files(Protocol):
+    """The text files of a workspace, inside its border: what is ignored, secret-looking or elsewhere is refused.
+
+    A workspace is named by the absolute path of a folder in it. Every method may raise a `NaestroError`.
+    """
+
+    async def root(self, workspace: str) -> str:
+        """The workspace's root: the nearest folder with a `naestro.toml`, else that of git, else the one named."""
+        ...
+
+    async def read(self, workspace: str, path: str, *, start: int = 1, end: int | None = None) -> FileText:
+        """The lines `start` to `end`, inclusive, of the file at `path`; None: to its last."""
+        ...
+
+    async def names(self, workspace: str, beginning: str, *, limit: int = 100) -> list[str]:
+        """The files and folders (with a `/` at their end) of one folder whose paths begin so, by the alphabet."""
         ...
 
 
@@ -208,8 +319,8 @@ class Indexing(Protocol):
         ...
 
 
-class Client(Protocol):
-    """What a front end may ask of the core. Every method may raise a `NaestroError`."""
+class Parts(Protocol):
+    """What a client offers besides runs."""
 
     @property
     def documents(self) -> Documents:
@@ -225,6 +336,15 @@ class Client(Protocol):
     def index(self) -> Indexing:
         """The code index of each workspace."""
         ...
+
+    @property
+    def tooling(self) -> Tooling:
+        """The servers of tools of each workspace."""
+        ...
+
+
+class Client(Parts, Protocol):
+    """What a front end may ask of the core. Every method may raise a `NaestroError`."""
 
     async def start(self, command: Command) -> str:
         """Start a run; its id."""
@@ -297,6 +417,11 @@ class Client(Protocol):
 
 class CallerClient(Client, Protocol):
     """A client of one caller, whose environment counts for the runs that it starts or resumes."""
+
+    @property
+    def files(self) -> Files:
+        """The text files of each workspace."""
+        ...
 
     def with_editor(self, editor: Editor) -> "CallerClient":
         """The same client; runs that it starts or resumes use `editor` until they end."""

@@ -7,11 +7,12 @@ and opens no journal: `app` hands both over in a `Core`.
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio.to_thread
 
-from naestro.client.api import Command, EngineStatus, Indexing, Machine
+from naestro.client.api import Command, EngineStatus, Files, Indexing, Machine, Tooling
+from naestro.client.files import LocalFiles
 from naestro.client.lending import LentEditor
 from naestro.client.recorded import RecordedRuns
 from naestro.client.working import Working
@@ -49,8 +50,12 @@ class Core:
     """The machine as a caller with that environment sees it; None: this process's own."""
     index: Callable[[Mapping[str, str] | None], Indexing]
     """The code index for a caller with that environment; None: this process's own."""
+    tooling: Callable[[Mapping[str, str] | None], Tooling]
+    """The servers of tools for a caller with that environment; None: this process's own."""
     close_indexes: Callable[[], Awaitable[None]]
     """Ends what is under way of the code indexes."""
+    files: Files = field(default_factory=LocalFiles)
+    """The text files of each workspace; one for all callers, who share its threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,16 @@ class BoundClient(RecordedRuns):
     def index(self) -> Indexing:
         """The code index of each workspace."""
         return self._core.index(self._caller.environment)
+
+    @property
+    def files(self) -> Files:
+        """The text files of each workspace."""
+        return self._core.files
+
+    @property
+    def tooling(self) -> Tooling:
+        """The servers of tools of each workspace."""
+        return self._core.tooling(self._caller.environment)
 
     def with_editor(self, editor: Editor) -> "BoundClient":
         """The same client; runs that it starts or resumes use `editor`."""

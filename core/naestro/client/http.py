@@ -22,8 +22,10 @@ from naestro.client.api import (
     Machine,
     ModelStatus,
     PullProgress,
+    Tooling,
 )
 from naestro.client.http_index import HttpIndexing
+from naestro.client.http_tooling import HttpTooling
 from naestro.client.http_wire import BASE_URL, CONNECT_S, Reach, Wire
 from naestro.errors import DaemonRefused, RunStateError
 from naestro.runs.retention import PruneReport
@@ -131,6 +133,11 @@ class HttpClient(HttpRecord):
     def index(self) -> Indexing:
         """The code index of each workspace."""
         return HttpIndexing(self._wire, self._environment)
+
+    @property
+    def tooling(self) -> Tooling:
+        """The servers of tools of each workspace."""
+        return HttpTooling(self._wire, self._environment)
 
     async def start(self, command: Command) -> str:
         """Start a run; its id."""

@@ -4,9 +4,11 @@ A run outlives its front ends, so a flow gets this in the place of a front end's
 takes the run up later lends its own. Below stands the editor's interface; nothing here knows a protocol.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from naestro.policy.editor import Editor, TerminalOutcome
+from naestro.policy.editor import Editor, TerminalOutcome, ToolLender
+from naestro.types import Json
 
 
 class LentEditor:
@@ -24,6 +26,11 @@ class LentEditor:
     def lend(self, editor: Editor) -> None:
         """Ask `editor` from now on."""
         self._editor = editor
+
+    @property
+    def tool_servers(self) -> Sequence[Mapping[str, Json]]:
+        """As `ToolLender.tool_servers`; none where the editor names none."""
+        return self._editor.tool_servers if isinstance(self._editor, ToolLender) else ()
 
     async def read_text(self, path: Path) -> str | None:
         """As `Editor.read_text`."""

@@ -11,9 +11,6 @@ CHARS_PER_TOKEN = 3.0
 """Characters of a prompt that make one token, at least; measured with code and Qwen 2.5: 3.4 to 3.9."""
 TOKENS_PER_WIDE_CHAR = 1.5
 """Tokens of one character outside ASCII, at most, on average: CJK and emoji take one to three."""
-PIECE_LINES = 12
-"""Lines of code under one place. A place for each line would cost a quarter more tokens, and the models that were
-tried (0.5B and 1.5B) then wrote numbers that they had not read; with a place to copy they cite it in every point."""
 ANSWER_TOKENS_MAX = 224
 """Most tokens of an answer in words, whatever the role may spend on a change: 110 words with their citations. A small
 model that has nothing more to say repeats itself until it is stopped."""

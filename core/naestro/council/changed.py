@@ -11,7 +11,7 @@ from itertools import dropwhile
 
 import msgspec
 
-from naestro.council.budget import PIECE_LINES, estimate_tokens
+from naestro.council.budget import estimate_tokens
 from naestro.council.context import Context, named_files, span_of
 from naestro.council.git import EMPTY_TREE, Git, open_git
 from naestro.council.prefix import Prefix, fence
@@ -24,6 +24,7 @@ from naestro.policy.buffers import reading
 from naestro.policy.diff import file_diff
 from naestro.policy.ignore import Ignores
 from naestro.policy.text import BinaryContent, TextFile, decode
+from naestro.tools.places import PIECE_LINES
 
 FILES_MAX = 200
 """Files of a change that are compared; more are no review but a migration."""

@@ -11,9 +11,8 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from naestro.council.budget import PIECE_LINES, estimate_tokens, request_tokens
+from naestro.council.budget import estimate_tokens, request_tokens
 from naestro.council.excerpt import excerpt, words_of
-from naestro.council.prefix import show_spans
 from naestro.council.roles import Role, instruction
 from naestro.council.sitting import Kit, Sitting
 from naestro.council.task import Named, Task, named_ranges
@@ -25,6 +24,7 @@ from naestro.policy.text import TextFile
 from naestro.policy.workspace import Workspace
 from naestro.runs.attempt import Attempt
 from naestro.runs.run import StepSpec
+from naestro.tools.places import PIECE_LINES, show_spans
 from naestro.types import StepKind, Value
 
 SPANS_MAX = 24

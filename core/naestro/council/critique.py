@@ -15,6 +15,7 @@ import msgspec
 from naestro.council.candidates import line_counter
 from naestro.council.citations import Lines
 from naestro.council.generate import Seat, generate_json
+from naestro.council.look_up import look_up
 from naestro.council.material import by_letter, show_candidates
 from naestro.council.prefix import Prefix
 from naestro.council.roles import Role, instruction
@@ -78,6 +79,7 @@ async def _criticise(sitting: Sitting, read: Reading, seat: tuple[int, list[Rout
     number, routes = seat
     settings = sitting.role(Role.CRITIC)
     step = f"critique.{number}"
+    desk = await sitting.desk("critic")
 
     async def work(seat: Seat) -> Findings:
         prompt = await seat.attempt.given("prompt", read.user)
@@ -89,7 +91,9 @@ async def _criticise(sitting: Sitting, read: Reading, seat: tuple[int, list[Rout
             schema=_schema(list(read.shown)),
         )
         retries = sitting.kit.settings.council.schema_retries
-        faults = await generate_json(seat, request, partial(faults_in, read.shown), retries=retries)
+        looked = await look_up(seat, request, desk, sitting.tool_calls(seat.engine.info.name))
+        check = partial(faults_in, read.shown)
+        faults = await generate_json(seat, looked.request, check, retries=retries, written=looked.completion)
         counter = line_counter(sitting.kit.files)
         checked = await reading(_check_all, step, faults, read.shown, counter)
         return Findings(findings=checked)

@@ -9,7 +9,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from naestro.council.budget import PIECE_LINES, estimate_tokens
+from naestro.council.budget import estimate_tokens
+from naestro.tools.places import PIECE_LINES
 
 HEAD_LINES = 12
 """A module says in its first lines what it is for."""

@@ -7,6 +7,7 @@ role. Tries before the first token are the engine's business; asking again after
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ from naestro.council.roles import instruction
 from naestro.engines.engine import ChatRequest, Completion, Engine
 from naestro.errors import EngineMalformed
 from naestro.routing.turns import Turn, Turns
-from naestro.runs.attempt import Attempt, Call
+from naestro.runs.attempt import Attempt
 
 T = TypeVar("T")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*(?:(?P<end>")|\\?\Z)', re.DOTALL)
@@ -35,8 +36,10 @@ class Seat:
     turns: Turns
 
 
-async def generate(seat: Seat, request: ChatRequest) -> Completion:
+async def generate(seat: Seat, request: ChatRequest, *, is_shown: bool = True) -> Completion:
     """The completion of `request`: recorded by an earlier attempt, or made now and recorded.
+
+    Unless it `is_shown`, nobody follows its text as it comes: it only says which tool is called.
 
     Raises an `EngineError`; an answer without any text is `EngineMalformed`.
     """
@@ -45,19 +48,29 @@ async def generate(seat: Seat, request: ChatRequest) -> Completion:
         if call.recorded is not None:
             return msgspec.json.decode(call.recorded, type=Completion)
         async with seat.turns.take(name) as turn:
-            completion = await _stream(seat.engine, request, call, turn)
-        if not completion.text.strip():
+            completion = await _stream(seat.engine, request, call.token if is_shown else _pass_over, turn)
+        if not completion.text.strip() and not completion.tool_calls:
             raise EngineMalformed(f"{name} answered with nothing.")
         await call.finish(completion, completion.usage)
         return completion
 
 
-async def generate_json(seat: Seat, request: ChatRequest, check: Callable[[bytes], T], *, retries: int) -> T:
-    """What `check` makes of the answer.
+async def generate_json(
+    seat: Seat,
+    request: ChatRequest,
+    check: Callable[[bytes], T],
+    *,
+    retries: int,
+    written: Completion | None = None,
+) -> T:
+    """What `check` makes of the answer; of what was `written` already, where that can be used.
 
     A `ValueError` from `check` (`msgspec.ValidationError` is one) is told to the model, which is asked again with
     the next seed, `retries` times at most; then raises `EngineMalformed`.
     """
+    if written is not None:
+        with suppress(ValueError):
+            return check(_whole(written).encode("utf-8", "replace"))
     asked, problem = request, ""
     for number in range(1, retries + 2):
         completion = await generate(seat, asked)
@@ -93,12 +106,18 @@ def close_json(text: str) -> str:
     return ended + '"' * is_in_string + closers
 
 
-async def _stream(engine: Engine, request: ChatRequest, call: Call, turn: Turn) -> Completion:
+async def _stream(
+    engine: Engine, request: ChatRequest, show: Callable[[str], None], turn: Turn
+) -> Completion:
     async with engine.chat(request) as stream:
         async for piece in stream:
             turn.first_token()
-            call.token(piece)
+            show(piece)
         return stream.completion()
+
+
+def _pass_over(_piece: str) -> None:
+    """Show nothing."""
 
 
 def _again(request: ChatRequest, problem: str, seed: int) -> ChatRequest:

@@ -7,12 +7,12 @@ here. Material from files and from models is fenced: it is data, whatever it say
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from naestro.council.budget import PIECE_LINES
 from naestro.council.roles import instruction
 from naestro.engines.engine import Message
 from naestro.index.spans import Span
+from naestro.tools.places import show_spans
 from naestro.types import Value
 
 
@@ -57,20 +57,6 @@ def fence(name: str, text: str) -> str:
     while mark in text:
         mark = _digest(mark + text)
     return f"<<<{name} {mark}\n{text}\n{mark} {name}>>>"
-
-
-def show_spans(spans: Sequence[Span]) -> str:
-    """Spans in pieces, each under its place in the form of a citation: what a small model can copy, it can cite."""
-    return "\n\n".join(piece for span in spans for piece in _pieces(span))
-
-
-def _pieces(span: Span) -> Iterator[str]:
-    lines = span.text.split("\n")
-    for first in range(0, len(lines), PIECE_LINES):
-        piece = lines[first : first + PIECE_LINES]
-        start = span.start + first
-        if any(line.strip() for line in piece):
-            yield f"({span.path}:{start}-{start + len(piece) - 1})\n" + "\n".join(piece).rstrip()
 
 
 def _digest(text: str) -> str:

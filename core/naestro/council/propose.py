@@ -10,11 +10,12 @@ from functools import partial
 
 from naestro.council.budget import request_tokens
 from naestro.council.generate import Seat, generate
+from naestro.council.look_up import look_up
 from naestro.council.prefix import Prefix
 from naestro.council.roles import Role
 from naestro.council.sitting import Sitting, side_by_side
 from naestro.council.verdict import Proposal
-from naestro.engines.engine import ChatRequest
+from naestro.engines.engine import ChatRequest, Completion
 from naestro.errors import ContextTooLong, NoProposal
 from naestro.routing.pool import Route
 from naestro.runs.run import StepSpec
@@ -56,6 +57,7 @@ async def _propose_one(
     sitting: Sitting, prefix: Prefix, message: Ask, place: tuple[int, Route]
 ) -> Proposal | None:
     number, route = place
+    desk = await sitting.desk("proposer")
     temperature = spread_temperature(sitting, number)
 
     async def work(seat: Seat) -> Proposal:
@@ -66,7 +68,8 @@ async def _propose_one(
             temperature=temperature,
             seed=seat.attempt.seed,
         )
-        return await write(seat, request)
+        looked = await look_up(seat, request, desk, sitting.tool_calls(seat.engine.info.name))
+        return await write(seat, looked.request, looked.completion)
 
     spec = StepSpec(f"propose.{number}", StepKind.PROPOSE, reads=tuple(sitting.ended))
     others = sitting.kit.engines.alternatives(Role.PROPOSER, route)
@@ -80,9 +83,9 @@ def spread_temperature(sitting: Sitting, number: int) -> float:
     return round(sitting.role(Role.PROPOSER).temperature * share, 3)
 
 
-async def write(seat: Seat, request: ChatRequest) -> Proposal:
-    """What the engine of `seat` writes to `request`, as a proposal."""
-    completion = await generate(seat, request)
+async def write(seat: Seat, request: ChatRequest, written: Completion | None = None) -> Proposal:
+    """What the engine of `seat` writes to `request`, or has `written`, as a proposal."""
+    completion = written or await generate(seat, request)
     return Proposal(
         text=completion.text,
         engine=seat.engine.info.name,

@@ -14,6 +14,7 @@ import msgspec
 
 from naestro.council.changed import Ground
 from naestro.council.generate import Seat, generate_json
+from naestro.council.look_up import look_up
 from naestro.council.prefix import fence
 from naestro.council.propose import spread_temperature
 from naestro.council.roles import Role, instruction
@@ -109,6 +110,7 @@ async def _find_one(sitting: Sitting, asked: _Asked, seat: tuple[int, list[Route
     number, routes = seat
     step = f"propose.{number}"
     settings = sitting.role(Role.PROPOSER)
+    desk = await sitting.desk("proposer")
 
     async def work(seat: Seat) -> Reviewed:
         prompt = await seat.attempt.given("prompt", asked.user)
@@ -120,7 +122,10 @@ async def _find_one(sitting: Sitting, asked: _Asked, seat: tuple[int, list[Route
             schema=asked.schema,
         )
         retries = sitting.kit.settings.council.schema_retries
-        faults = await generate_json(seat, request, _faults_in, retries=retries)
+        looked = await look_up(seat, request, desk, sitting.tool_calls(seat.engine.info.name))
+        faults = await generate_json(
+            seat, looked.request, _faults_in, retries=retries, written=looked.completion
+        )
         return checked(f"{step} ({seat.engine.info.name})", faults, asked.ground)
 
     spec = StepSpec(step, StepKind.PROPOSE, reads=tuple(sitting.ended))
@@ -159,6 +164,7 @@ async def _dispute_one(
 ) -> Objections | None:
     number, routes = seat
     step, settings = f"critique.{number}", sitting.role(Role.CRITIC)
+    desk = await sitting.desk("critic")
 
     async def work(seat: Seat) -> Objections:
         prompt = await seat.attempt.given("prompt", asked.user)
@@ -170,7 +176,9 @@ async def _dispute_one(
             schema=asked.schema,
         )
         retries = sitting.kit.settings.council.schema_retries
-        wrong = await generate_json(seat, request, partial(_wrongs_in, count), retries=retries)
+        looked = await look_up(seat, request, desk, sitting.tool_calls(seat.engine.info.name))
+        check = partial(_wrongs_in, count)
+        wrong = await generate_json(seat, looked.request, check, retries=retries, written=looked.completion)
         return Objections([Objection(critic=step, number=one.number, reason=one.reason) for one in wrong])
 
     spec = StepSpec(step, StepKind.CRITIQUE, reads=tuple(sitting.ended))

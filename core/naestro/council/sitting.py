@@ -11,9 +11,10 @@ from typing import TypeVar
 
 import anyio
 
-from naestro.config import RoleSettings, Settings
+from naestro.config import RoleSettings, Settings, ToolCalls, ToolRole
 from naestro.council.budget import request_tokens
 from naestro.council.generate import Seat
+from naestro.council.look_up import Desk
 from naestro.council.roles import Role
 from naestro.errors import ContextTooLong, EngineError, NaestroError
 from naestro.index.spans import Searcher
@@ -25,6 +26,7 @@ from naestro.routing.turns import Turns
 from naestro.runs.attempt import Attempt
 from naestro.runs.journal import Journal
 from naestro.runs.run import Run, StepSpec
+from naestro.tools.tool import Tools
 from naestro.types import Fault
 
 T = TypeVar("T")
@@ -45,6 +47,8 @@ class Kit:
     """For what a flow reads of other runs, and for what it records beside its steps."""
     editor: Editor | None = None
     """What the front end lends, while it is there."""
+    tools: Tools | None = None
+    """What roles may call; None where no tools are offered."""
 
     @property
     def files(self) -> Workspace:
@@ -80,6 +84,23 @@ class Sitting:
             Role.SYNTHESIZER: roles.synthesizer,
             Role.JUDGE: roles.judge,
         }[role]
+
+    async def desk(self, role: ToolRole) -> Desk | None:
+        """What a look-up of `role` may use; None where it is offered no tools. What is missing is told, once."""
+        tools, settings = self.kit.tools, self.kit.settings.tools
+        if tools is None or not settings.enabled or role not in settings.roles:
+            return None
+        offered = await tools.offered()
+        for trouble in offered.troubles:
+            await self.run.notice(trouble, "warning")
+        return Desk(offered, settings, is_replay=self.run.is_replay)
+
+    def tool_calls(self, engine: str) -> ToolCalls:
+        """How an engine is offered tools; `auto` is the schema for an embedded one."""
+        known = self.kit.settings.engines.get(engine)
+        mode = known.tool_calls if known is not None else "auto"
+        is_embedded = known is None or known.kind == "embedded"
+        return "schema" if mode == "auto" and is_embedded else mode
 
     async def seats(self, role: Role, count: int, *prompt: str) -> list[list[Route]]:
         """For each of `count` seats the engines to try, in order: those whose context holds `prompt` and its answer.

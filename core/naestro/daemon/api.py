@@ -15,6 +15,7 @@ from naestro.client.api import Command, Difference, EngineStatus, ModelStatus
 from naestro.daemon.context import Context, DaemonInfo, Environment, Folder, absolute
 from naestro.daemon.index_api import INDEX_METHODS
 from naestro.daemon.methods import methods_of
+from naestro.daemon.tools_api import TOOLS_METHODS
 from naestro.errors import ConfigError, NotInJournal
 from naestro.policy.trust import is_trusted
 from naestro.policy.workspace import Workspace
@@ -255,6 +256,7 @@ METHODS = methods_of(
         "models.list": models_list,
         "config.get": config_get,
         **INDEX_METHODS,
+        **TOOLS_METHODS,
     }
 )
 """The methods by name; `rpc` adds `rpc.discover`."""

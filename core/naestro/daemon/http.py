@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from naestro.client.local import LocalClient
@@ -36,14 +36,14 @@ JSON = "application/json"
 def build_app(
     client: LocalClient, info: DaemonInfo, token: str, *, plugins: Mapping[str, ASGIApp] = {}
 ) -> ASGIApp:
-    """The application over `client`; each of `plugins` is mounted under its name. `token` guards the loopback port."""
+    """The application over `client`; each of `plugins` answers at its name. `token` guards the loopback port."""
     context = Context(client, info)
     routes = [
         Route("/rpc", partial(_rpc, context), methods=["POST"]),
         Route("/runs/{run}/events", partial(_run_events, client), methods=["GET"]),
         Route("/events", partial(_all_events, client), methods=["GET"]),
         Route("/index/update", partial(_index_update, context), methods=["POST"]),
-        *(Mount(f"/{name}", app) for name, app in plugins.items()),
+        *(Route(f"/{name}", app) for name, app in plugins.items()),
     ]
     handlers = {NaestroError: _refused, HTTPException: _http_error}
     # Starlette's own type asks for handlers of any exception, ours take the narrower ones that they are given.

@@ -57,6 +57,10 @@ CODES: dict[type[NaestroError], int] = {
     errors.IndexFault: -32044,
     errors.IndexDamaged: -32045,
     errors.IndexUnavailable: -32046,
+    errors.ToolError: -32047,
+    errors.ToolMisused: -32048,
+    errors.ToolTimeout: -32049,
+    errors.ToolUnavailable: -32050,
 }
 """The number of each class, within the range that JSON-RPC leaves to servers (-32099 to -32000)."""
 

@@ -27,6 +27,7 @@ from naestro.daemon.identity import Identity
 from naestro.daemon.idle import Life
 from naestro.daemon.listener import Door, Listener
 from naestro.daemon.log import Plain
+from naestro.daemon.mounted import Mounted, protocols
 from naestro.daemon.web_server import WebServer
 from naestro.errors import NaestroError
 from naestro.relay.places import FILE_MODE, Places
@@ -62,7 +63,8 @@ class Service:
             started=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             port=self._port_socket.getsockname()[1],
         )
-        self._web = WebServer(build_app(core, self._info, self._token))
+        self._mounted = {name: Mounted(name, core) for name in protocols()}
+        self._web = WebServer(build_app(core, self._info, self._token, plugins=self._mounted))
         plain.hide(self._token)
 
     async def serve(self, ready: Callable[[int], None]) -> None:
@@ -77,6 +79,8 @@ class Service:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._web.serve, [web_socket, self._port_socket])
                 tasks.start_soon(self._accept, relays, tasks)
+                for mounted in self._mounted.values():
+                    tasks.start_soon(mounted.run)
                 tasks.start_soon(life.watch_signals)
                 tasks.start_soon(life.watch_idleness, self._settings.idle_stop_s)
                 tasks.start_soon(life.watch_files, self._identity)

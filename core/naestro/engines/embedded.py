@@ -86,7 +86,8 @@ class EmbeddedEngine:
             session = await self._session_of(server)
             try:
                 async with session.slots.take(request.messages) as slot:
-                    prefix = shared_prefix(request.messages)
+                    # Tools stand in the system prompt, before everything that others share.
+                    prefix = () if request.tools else shared_prefix(request.messages)
                     read = await session.prefixes.bring(prefix, slot)
                     async with session.wire.chat(request, {"id_slot": slot.id}) as stream:
                         yield _Stream(stream, read or Usage())

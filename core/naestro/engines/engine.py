@@ -14,13 +14,6 @@ from naestro.types import Json, Usage, Value
 Role = Literal["system", "user", "assistant", "tool"]
 
 
-class Message(Value, frozen=True):
-    """One message of a chat."""
-
-    role: Role
-    content: str
-
-
 class ToolCall(Value, frozen=True):
     """A call of a tool that the model asks for."""
 
@@ -28,6 +21,17 @@ class ToolCall(Value, frozen=True):
     name: str
     arguments: str
     """JSON, as the model wrote it; not checked."""
+
+
+class Message(Value, frozen=True, omit_defaults=True):
+    """One message of a chat."""
+
+    role: Role
+    content: str
+    tool_calls: list[ToolCall] = []
+    """Of an assistant's message: the calls that it asked for."""
+    tool_call_id: str = ""
+    """Of a tool's message: the call that it answers."""
 
 
 class ChatRequest(Value, frozen=True):

@@ -101,7 +101,7 @@ def encode_request(
     """The body of `POST /chat/completions`, always streamed and with usage; `fields` are added as they are."""
     body: dict[str, Json] = {
         "model": model,
-        "messages": merge_user_messages(request.messages),
+        "messages": [_message(one) for one in merge_user_messages(request.messages)],
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
         "seed": request.seed,
@@ -113,6 +113,17 @@ def encode_request(
         # Without it the server notices a hang-up only after the whole prompt is read.
         body["return_progress"] = True
     return _encoder.encode({**body, **fields})
+
+
+def _message(message: Message) -> Json:
+    """A message as the API has it: a call of a tool is wrapped once more there."""
+    if not message.tool_calls:
+        return message
+    calls: list[Json] = [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for call in message.tool_calls
+    ]
+    return {"role": message.role, "content": message.content, "tool_calls": calls}
 
 
 def merge_user_messages(messages: list[Message]) -> list[Message]:

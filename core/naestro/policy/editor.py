@@ -6,10 +6,11 @@ Protocol servers implement this; `council` uses it. Paths are absolute, symlinks
 whoever calls has checked that.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from naestro.types import Value
+from naestro.types import Json, Value
 
 
 class TerminalOutcome(Value, frozen=True):
@@ -20,6 +21,16 @@ class TerminalOutcome(Value, frozen=True):
     output: str
     """What it printed, the end of it where that is long."""
     is_cut: bool = False
+
+
+@runtime_checkable
+class ToolLender(Protocol):
+    """An editor that also names servers of tools for its runs."""
+
+    @property
+    def tool_servers(self) -> Sequence[Mapping[str, Json]]:
+        """The servers as the editor's protocol has them; they may hold secrets, and are kept in memory only."""
+        ...
 
 
 class Editor(Protocol):

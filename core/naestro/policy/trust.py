@@ -2,8 +2,8 @@
 
 The command line and the daemon above call it and hand `is_trusted` to `config.load_settings`; below it stand
 `config` and `errors`. The record lies in `trusted.json` in the user's folder: a workspace's resolved path and the
-SHA-256 of its file, so a file that changed is not trusted until the person looks again. It does not know which
-settings need trust.
+SHA-256 of its file, so a file that changed is not trusted until the person looks again; another file of a workspace
+that needs trust (`.mcp.json`) stands there by its own path. It does not know which settings need trust.
 """
 
 import fcntl
@@ -36,10 +36,31 @@ def trust(workspace: Path, content: bytes | None = None) -> None:
         record[str(workspace.resolve())] = hashlib.sha256(content).hexdigest()
 
 
-def untrust(workspace: Path) -> bool:
-    """Take the trust back; False where there was none. Raises `ConfigError` as `trust` does."""
+def trust_file(path: Path, content: bytes) -> None:
+    """Trust another file of a workspace, as `content`. Raises `ConfigError` where the record cannot be written."""
     with _changing() as record:
-        return record.pop(str(workspace.resolve()), None) is not None
+        record[_key(path)] = hashlib.sha256(content).hexdigest()
+
+
+def is_file_trusted(path: Path, content: bytes) -> bool:
+    """Whether another file of a workspace is trusted with this content."""
+    return _read(home() / "trusted.json").get(_key(path)) == hashlib.sha256(content).hexdigest()
+
+
+def untrust(workspace: Path, *others: str) -> bool:
+    """Take the trust back, from its files of the names `others` too; False where there was none.
+
+    Raises `ConfigError` as `trust` does.
+    """
+    root = workspace.resolve()
+    with _changing() as record:
+        keys = [str(root), *(_key(root / name) for name in others)]
+        found = [record.pop(key, None) for key in keys]
+        return any(one is not None for one in found)
+
+
+def _key(path: Path) -> str:
+    return str(path.parent.resolve() / path.name)
 
 
 def is_trusted(workspace: Path, content: bytes | None = None) -> bool:

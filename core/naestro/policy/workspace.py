@@ -130,6 +130,19 @@ class Workspace:
         """
         yield from self._walk("", ignores or self.ignores())
 
+    def names(self, folder: str) -> list[str]:
+        """What of one folder (relative; empty: the root) the rules let through, folders with a `/` at their end.
+
+        Raises OutsideWorkspace.
+        """
+        above, rules = self.relative(folder), self.ignores()
+        if above != "." and refusal(above, rules, is_folder=True):
+            return []
+        prefix = "" if above == "." else f"{above}/"
+        entries = _entries(self.root / above)
+        kept = ((n, d) for n, d in entries if not refusal(prefix + n, rules, is_folder=d))
+        return [f"{name}/" if is_folder else name for name, is_folder in kept]
+
     def _walk(self, folder: str, ignores: Ignores) -> Iterator[str]:
         for name, is_folder in _entries(self.root / folder):
             path = f"{folder}/{name}" if folder else name

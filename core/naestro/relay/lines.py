@@ -1,8 +1,9 @@
 """A stream of bytes as lines, and what each line of JSON-RPC says about itself.
 
 `pump` feeds what it reads from either side, and passes on what comes out: whole lines, and longer ones in pieces, so
-that memory stays bounded. Nothing is changed here, and no method is known. The parser is the C part of `json`, without
-the package around it, whose import would cost a third of the relay's start.
+that memory stays bounded. Nothing is changed here, and no method is known; members are those of JSON-RPC
+2.0, ACP and MCP. The parser is the C part of `json`, without the package around it, whose import would cost a third of
+the relay's start.
 """
 
 from _json import encode_basestring_ascii, make_scanner
@@ -14,6 +15,8 @@ OUTLINE_BYTES = 1 << 16
 STRING_BYTES = 1 << 12
 """A longer string of that level is no method and no id."""
 
+PROGRESS = "\0"
+"""Begins what is no session's name."""
 OPENING, CLOSING = b"{[", b"}]"
 
 
@@ -37,7 +40,7 @@ _scan = make_scanner(_Rules())  # pyright: ignore[reportArgumentType] - see abov
 class Message:
     """What a line says about itself. Ids are kept as JSON text, since 1 and "1" are two ids."""
 
-    __slots__ = ("id", "method", "run", "session")
+    __slots__ = ("cancelled", "id", "method", "run", "session", "uri")
 
     def __init__(self, fields: "dict[str, object]") -> None:
         """Of a JSON object's members."""
@@ -45,10 +48,13 @@ class Message:
         self.method = method if isinstance(method, str) else None
         self.id = id_text(fields["id"]) if "id" in fields else None
         params = _members(fields, "params")
-        session = params.get("sessionId")
-        self.session = session if isinstance(session, str) else None
-        run = _members(_members(params, "_meta"), "naestro").get("run")
+        meta = _members(params, "_meta")
+        self.session = _session_of(params, meta)
+        run = _members(meta, "naestro").get("run")
         self.run = run if isinstance(run, str) else None
+        self.uri = str(params.get("uri", ""))
+        self.cancelled = id_text(params["requestId"]) if "requestId" in params else None
+        """The request that it takes back."""
 
     @property
     def is_request(self) -> bool:
@@ -66,6 +72,15 @@ def id_text(value: object) -> str:
     if isinstance(value, str):
         return quoted(value)
     return repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else "null"
+
+
+def _session_of(params: "dict[str, object]", meta: "dict[str, object]") -> str | None:
+    """What ties a request to what is said about it: ACP's session; MCP's progress token, marked as such."""
+    session = params.get("sessionId")
+    if isinstance(session, str):
+        return session
+    token = params.get("progressToken", meta.get("progressToken"))
+    return PROGRESS + id_text(token) if token is not None else None
 
 
 def quoted(text: str) -> str:
@@ -132,6 +147,10 @@ class Lines:
         if start < len(data):
             pieces.extend(self._begun(data[start:]))
         return pieces
+
+    def end(self) -> list[Piece]:
+        """What the side that has closed left without a line's end: a line all the same, for the other to judge."""
+        return [self._ended(b"\n")] if self._held or self._outline is not None else []
 
     def _ended(self, tail: bytes) -> Piece:
         if self._outline is None:

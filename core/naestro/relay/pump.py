@@ -1,4 +1,4 @@
-"""`naestro acp`: move bytes between the editor's pipes and the daemon, and leave no request without an answer.
+"""`naestro acp`, `naestro mcp`: move bytes between the editor's pipes and the daemon; each request gets an answer.
 
 `naestro.__main__` above calls `main`. One loop waits for all that can happen (`select.poll`), nothing is buffered
 beyond `BUFFER_BYTES` a direction and one line that is not whole yet, and nothing but protocol reaches standard output.
@@ -12,7 +12,7 @@ import time
 from _socket import SHUT_WR, socket
 
 from naestro.relay.lines import Lines, Piece
-from naestro.relay.memory import LOST, LOST_HINT, STOPPED, STOPPED_HINT, Memory, error_line
+from naestro.relay.memory import AGAIN, LOST, LOST_HINTS, STOPPED, STOPPED_HINTS, Memory, error_line
 from naestro.relay.places import Places, Trouble, find_places
 from naestro.relay.start import Hello, Patience, reach
 
@@ -179,6 +179,9 @@ class Relay(Patience):
 
     def _shut_when_done(self) -> None:
         """After the editor's end of file: let the daemon have its own when it has all the rest."""
+        if self._is_eof and not self._early:
+            for piece in self._from_editor.end():
+                self._pass_to_daemon(piece)
         is_waiting = self._to_daemon or self._after_replay or self._early
         if self._connection is None or not self._is_eof or is_waiting or self._is_shut:
             return
@@ -223,8 +226,10 @@ class Relay(Patience):
         message = piece.message
         if self._swallowed and message is not None and message.is_response and message.id == self._swallowed:
             self._swallowed = ""
-            self._to_daemon += self._after_replay
+            self._to_daemon += self._memory.said_again() + self._after_replay
             self._after_replay.clear()
+            return
+        if message is not None and (message.id or "").startswith(f'"{AGAIN}'):
             return
         self._to_editor += data
         if piece.is_end and self._own:
@@ -259,7 +264,8 @@ class Relay(Patience):
 
     def _answer(self, requests: "list[tuple[str, str | None]]") -> None:
         """Answer requests of the editor, each with the run that it is about, with an error each."""
-        message, hint = (LOST, LOST_HINT) if self._connection is not None else (STOPPED, STOPPED_HINT)
+        message, hints = (LOST, LOST_HINTS) if self._connection is not None else (STOPPED, STOPPED_HINTS)
+        hint = hints.get(self._protocol, "")
         if self._connection is None and self._trouble is not None:
             message, hint = self._trouble.message, self._trouble.hint
         target = self._own if self._from_daemon.is_in_pieces else self._to_editor

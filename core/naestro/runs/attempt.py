@@ -152,8 +152,12 @@ class Attempt:
         return value
 
     @asynccontextmanager
-    async def call(self, engine: str, request: Value, *, is_idempotent: bool = True) -> AsyncGenerator[Call]:
+    async def call(
+        self, engine: str, request: Value, *, is_idempotent: bool = True, tool: str = ""
+    ) -> AsyncGenerator[Call]:
         """Make a call to the outside inside this context, through `Call.token` and `Call.finish`.
+
+        It goes to `engine`, or to `tool`, for which that engine asked.
 
         Leaving it without `finish` records the call as failed (an error) or cancelled.
 
@@ -163,6 +167,7 @@ class Attempt:
         """
         ordinal, raw = len(self.calls) + 1, encode(request)
         record = self._record(ordinal, engine, digest_of(raw), is_idempotent)
+        record.tool = tool
         donor = self._memory.donor(ordinal, record.request)
         if donor is None and not is_idempotent:
             self._memory.refuse_unsettled(ordinal, record.request)
@@ -204,19 +209,27 @@ class Attempt:
 
 
 def _started(record: CallRecord) -> CallStarted:
-    return CallStarted(record.call, record.engine, record.request, record.is_idempotent)
+    return CallStarted(record.call, record.engine, record.request, record.is_idempotent, record.tool)
 
 
 class Memory:
     """What the earlier attempts at a revision, a person's patch or the run being replayed left for the next one."""
 
     def __init__(
-        self, inputs: dict[str, InputRecord], written: dict[str, str], past: Sequence[AttemptRecord]
+        self,
+        inputs: dict[str, InputRecord],
+        written: dict[str, str],
+        past: Sequence[AttemptRecord],
+        told: Sequence[CallRecord] = (),
     ) -> None:
-        """`inputs` are texts to use instead of what the flow gives; `written` what this revision has recorded."""
+        """`inputs` are texts to use instead of what the flow gives; `written` what this revision has recorded.
+
+        `told` are calls of tools in the run that this one replays: their results came from outside, and serve again.
+        """
         self.inputs = inputs
         self.written = written
         self._past = list(past)
+        self._told = {call.request: call for call in told}
 
     def remember(self, attempt: int, state: StepState, calls: list[CallRecord]) -> None:
         """Keep what an attempt of this process left."""
@@ -233,7 +246,7 @@ class Memory:
                 is_same = (call.ordinal, call.request, call.state) == (ordinal, request, "finished")
                 if is_same and (attempt.state is not StepState.FAILED or not call.is_idempotent):
                     return call
-        return None
+        return self._told.get(request)
 
     def refuse_unsettled(self, ordinal: int, request: str) -> None:
         """Raise `RunStateError` when the same call may have taken effect already and cannot be made twice."""

@@ -247,7 +247,9 @@ class History:
 
     def _start_call(self, event: Event, data: CallStarted) -> None:
         ordinal = int(data.call.rpartition("/")[2])
-        call = CallRecord(data.call, ordinal, data.engine, data.request, data.is_idempotent, event.time)
+        call = CallRecord(
+            data.call, ordinal, data.engine, data.request, data.is_idempotent, event.time, tool=data.tool
+        )
         self._calls[data.call] = call
         self._revision(event).attempts[-1].calls.append(call)
 

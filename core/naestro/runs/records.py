@@ -51,6 +51,13 @@ class CallRecord(msgspec.Struct):
     fault: Fault | None = None
     text: str = ""
     """What was journalled of the generated text, also of a call that broke off."""
+    tool: str = ""
+    """The tool that was called, because `engine` asked for it; empty for a call of an engine."""
+
+    @property
+    def callee(self) -> str:
+        """Who was called, in words."""
+        return f"the tool {self.tool}, asked for by {self.engine}" if self.tool else self.engine
 
     @property
     def is_unsettled(self) -> bool:

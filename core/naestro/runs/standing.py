@@ -8,10 +8,12 @@ import hashlib
 from dataclasses import dataclass, field
 from itertools import takewhile
 
+import msgspec
+
 from naestro.runs.attempt import Memory
 from naestro.runs.history import History
 from naestro.runs.outbox import Outbox
-from naestro.runs.records import InputRecord, RevisionRecord, StepRecord, StepState
+from naestro.runs.records import CallRecord, InputRecord, RevisionRecord, StepRecord, StepState
 from naestro.types import Digest, Fault
 
 SEED_MASK = 0x7FFF_FFFF
@@ -50,11 +52,22 @@ def standing_of(name: str, history: History, recorded: History | None) -> Standi
     return Standing(
         revision=now.revision,
         seed_revision=past.revision if past is not None and is_replayed else now.revision,
-        memory=Memory(inputs, {one.name: one.value for one in now.inputs.values()}, now.attempts),
+        memory=Memory(
+            inputs,
+            {one.name: one.value for one in now.inputs.values()},
+            now.attempts,
+            told_by_tools(recorded.run, past) if recorded is not None and past is not None else (),
+        ),
         attempts=now.attempts[-1].attempt if now.attempts else 0,
         output=now.output,
         dropped=now.fault if now.state is StepState.DROPPED else None,
     )
+
+
+def told_by_tools(run: str, step: StepRecord) -> list[CallRecord]:
+    """The calls of tools of the step's last revision that have a result, each under a name that tells the run."""
+    calls = (call for call in step.last.calls if call.tool and call.state == "finished")
+    return [msgspec.structs.replace(call, call=f"{run}/{call.call}") for call in calls]
 
 
 def patched_inputs(step: StepRecord) -> dict[str, InputRecord]:

@@ -4,6 +4,7 @@ Pure: events in, bars out. Time in which nobody worked on the run (between a sto
 axis, so that a run that waited a week is still readable.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -31,6 +32,8 @@ class Bar:
     first_token_ms: int | None
     """Until the last call's first token; None where there was no call."""
     usage: Usage
+    tools: int
+    """Calls of tools, those of all attempts."""
     note: str
     """Why it failed, was dropped, copied or patched; empty for an ordinary step."""
 
@@ -91,7 +94,7 @@ def _bar(step: StepRecord, axis: _Axis, end: int) -> Bar:
     else:
         last = revision.finished or (revision.attempts[-1].ended if revision.attempts else None)
         finished = axis.at(last) if last else began
-    calls = revision.calls
+    calls = [call for call in revision.calls if not call.tool]
     return Bar(
         step=step.name,
         kind=step.kind.value if step.kind else "",
@@ -104,6 +107,7 @@ def _bar(step: StepRecord, axis: _Axis, end: int) -> Bar:
         duration_ms=max(0, finished - began),
         first_token_ms=calls[-1].first_token_ms if calls else None,
         usage=step.usage,
+        tools=len(revision.calls) - len(calls),
         note=_note(step),
     )
 
@@ -113,6 +117,17 @@ def _engine_of(calls: list[CallRecord]) -> str:
 
 
 def _note(step: StepRecord) -> str:
+    return ", ".join(filter(None, [_fate(step), _looked_up(step.last.calls)]))
+
+
+def _looked_up(calls: list[CallRecord]) -> str:
+    """How often the step used each tool: `used search 2 times, outline`."""
+    count = Counter(call.tool for call in calls if call.tool)
+    times = [f"{name} {number} times" if number > 1 else name for name, number in count.items()]
+    return f"used {', '.join(times)}" if times else ""
+
+
+def _fate(step: StepRecord) -> str:
     revision = step.last
     if revision.fault is not None:
         return revision.fault.message

@@ -96,10 +96,16 @@ def reach_daemon() -> str:
 def environment_in(workspace: str) -> Mapping[str, str]:
     """What of this process's environment counts in a workspace: settings, flags, and the keys that are named there."""
     root = Workspace.find(Path(workspace)).root
-    return environment_for_daemon(
-        _key_names(load_settings(root, is_trusted=is_trusted, is_strict=False).settings)
-    )
+    settings = load_settings(root, is_trusted=is_trusted, is_strict=False).settings
+    return environment_for_daemon(_key_names(settings) | _of_servers(root, settings))
 
 
 def _key_names(settings: Settings) -> set[str]:
     return {engine.api_key_env for engine in settings.engines.values() if engine.api_key_env is not None}
+
+
+def _of_servers(root: Path, settings: Settings) -> set[str]:
+    """The variables that servers of tools need."""
+    from naestro.tools.servers.definition import all_definitions, file_trust, variables_of
+
+    return variables_of(all_definitions(root, settings, is_trusted=file_trust(root)))

@@ -45,6 +45,7 @@ _BY_ERROR: tuple[tuple[type[NaestroError], Exit], ...] = (
     (errors.DaemonError, Exit.JOURNAL),
     (errors.IndexFault, Exit.JOURNAL),
     (errors.EngineError, Exit.ENGINE),
+    (errors.ToolError, Exit.ENGINE),
     (errors.ModelError, Exit.ENGINE),
     (errors.NoEngine, Exit.ENGINE),
     (errors.NoProposal, Exit.ENGINE),

@@ -3,18 +3,24 @@
 One thin function a command, as there; what a command needs is imported inside it.
 """
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from naestro.terminal.options import AsJson, ModelNames, WorkspaceOption, Yes
 from naestro.terminal.running import finish, folder_of
 
+if TYPE_CHECKING:
+    from naestro.terminal.programs import Program
+
 app = typer.Typer()
 models_app = typer.Typer(help="The models on this machine and in the catalogue.", no_args_is_help=True)
 config_app = typer.Typer(help="Settings, and where each came from.", no_args_is_help=True)
 daemon_app = typer.Typer(help="The process that works on runs.", no_args_is_help=True)
-setup_app = typer.Typer(help="Put Naestro into an editor's settings, or take it out.", no_args_is_help=True)
+setup_app = typer.Typer(help="Put Naestro into a program's settings, or take it out.", no_args_is_help=True)
+Undo = Annotated[bool, typer.Option("--undo", help="Take Naestro out of the settings.")]
+PrintOnly = Annotated[bool, typer.Option("--print", help="Only print what would be added.")]
+ChangeYes = Annotated[bool, typer.Option("--yes", "-y", help="Change the settings without asking.")]
 app.add_typer(models_app, name="models")
 app.add_typer(setup_app, name="setup")
 app.add_typer(config_app, name="config")
@@ -66,7 +72,7 @@ def trust(
     workspace: WorkspaceOption = None,
     revoke: Annotated[bool, typer.Option("--revoke", help="Trust it no longer.")] = False,
 ) -> None:
-    """Trust this workspace's naestro.toml as it is now: it may name engines, keys and programs."""
+    """Trust this workspace's naestro.toml and .mcp.json as they are now: they may name engines, keys and programs."""
     from naestro.terminal.settings import trust_workspace
 
     trust_workspace(folder_of(workspace), is_revoked=revoke)
@@ -84,15 +90,55 @@ def doctor(workspace: WorkspaceOption = None, as_json: AsJson = False) -> None:
 def setup_zed(
     undo: Annotated[bool, typer.Option("--undo", help="Take Naestro out of Zed's settings.")] = False,
     print_only: Annotated[bool, typer.Option("--print", help="Only print what would be added.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Change the settings without asking.")] = False,
+    yes: ChangeYes = False,
+    mcp: Annotated[bool, typer.Option("--mcp", help="Give its tools to Zed's own agent instead.")] = False,
 ) -> None:
     """Add Naestro to the agents of Zed: shows the change, asks, keeps a backup, leaves comments as they are."""
-    from naestro.terminal.setup import print_zed_snippet, set_up_zed
+    from naestro.terminal.zed import ZED, ZED_TOOLS
+
+    _set_up(ZED_TOOLS if mcp else ZED, undo=undo, print_only=print_only, yes=yes)
+
+
+@setup_app.command("claude-code")
+def setup_claude_code(undo: Undo = False, print_only: PrintOnly = False, yes: ChangeYes = False) -> None:
+    """Give Naestro's tools to Claude Code, in all projects; the same as `claude mcp add --scope user`."""
+    from naestro.terminal.mcp_programs import CLAUDE_CODE
+
+    _set_up(CLAUDE_CODE, undo=undo, print_only=print_only, yes=yes)
+
+
+@setup_app.command("cursor")
+def setup_cursor(undo: Undo = False, print_only: PrintOnly = False, yes: ChangeYes = False) -> None:
+    """Give Naestro's tools to Cursor, in all projects."""
+    from naestro.terminal.mcp_programs import CURSOR
+
+    _set_up(CURSOR, undo=undo, print_only=print_only, yes=yes)
+
+
+@setup_app.command("vscode")
+def setup_vscode(undo: Undo = False, print_only: PrintOnly = False, yes: ChangeYes = False) -> None:
+    """Give Naestro's tools to the agents of VS Code, in all workspaces."""
+    from naestro.terminal.mcp_programs import VSCODE
+
+    _set_up(VSCODE, undo=undo, print_only=print_only, yes=yes)
+
+
+@setup_app.command("generic")
+def setup_generic() -> None:
+    """Print what most other programs take that speak the Model Context Protocol."""
+    from naestro.terminal.mcp_programs import GENERIC
+    from naestro.terminal.setup import print_snippet
+
+    print_snippet(GENERIC)
+
+
+def _set_up(program: "Program", *, undo: bool, print_only: bool, yes: bool) -> None:
+    from naestro.terminal.setup import print_snippet, set_up
 
     if print_only:
-        print_zed_snippet()
+        print_snippet(program)
     else:
-        raise typer.Exit(set_up_zed(is_undone=undo, is_yes=yes))
+        raise typer.Exit(set_up(program, is_undone=undo, is_yes=yes))
 
 
 @app.command()
@@ -121,6 +167,20 @@ def acp(
     from naestro.relay.pump import main as relay
 
     raise typer.Exit(serve_alone("acp", open_core) if standalone else relay("acp"))
+
+
+@app.command()
+def mcp(
+    standalone: Annotated[
+        bool, typer.Option("--standalone", help="Serve in this process, without the daemon.")
+    ] = False,
+) -> None:
+    """Speak the Model Context Protocol over standard input and output; for programs that use its tools."""
+    from naestro.app import open_core
+    from naestro.daemon.standalone import main as serve_alone
+    from naestro.relay.pump import main as relay
+
+    raise typer.Exit(serve_alone("mcp", open_core) if standalone else relay("mcp"))
 
 
 @daemon_app.command("start")

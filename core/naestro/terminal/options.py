@@ -42,6 +42,10 @@ Engines = Annotated[
     list[str] | None, typer.Option("--engine", "-e", help="Engine to use, repeatable, in order.")
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, max=2**31 - 1, help="Makes the run repeatable.")]
+Tools = Annotated[
+    bool | None,
+    typer.Option("--tools/--no-tools", help="Let proposers and critics look things up by tools."),
+]
 RunArgument = Annotated[
     str,
     typer.Argument(help="A run's id, a unique beginning of one, or `last`.", autocompletion=complete_runs),
@@ -64,7 +68,11 @@ ROLES = ("proposer", "critic", "synthesizer", "judge")
 
 
 def settings_of(
-    *, proposers: int | None = None, consensus: ConsensusKind | None = None, engines: list[str] | None = None
+    *,
+    proposers: int | None = None,
+    consensus: ConsensusKind | None = None,
+    engines: list[str] | None = None,
+    tools: bool | None = None,
 ) -> dict[str, Json]:
     """The settings that the options name, nested like `naestro.toml`; what was not given is left out."""
     council: dict[str, Json] = {}
@@ -73,6 +81,8 @@ def settings_of(
     if consensus is not None:
         council["consensus"] = consensus.value
     settings: dict[str, Json] = {"council": council} if council else {}
+    if tools is not None:
+        settings["tools"] = {"enabled": tools}
     if engines:
         settings["roles"] = {role: {"engines": engines} for role in ROLES}
     return settings

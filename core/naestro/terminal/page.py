@@ -154,7 +154,7 @@ def _revision(revision: RevisionRecord, artifact: Artifact) -> Iterator[str]:
 def _call(call: CallRecord, artifact: Artifact) -> Iterator[str]:
     took = seconds(call.duration_ms) if call.duration_ms is not None else ""
     facts = ", ".join(filter(None, [call.state, usage_words(call.usage), took]))
-    yield f"<h5>call {escape(call.call)} to {escape(call.engine)}: {facts}</h5>"
+    yield f"<h5>call {escape(call.call)} to {escape(call.callee)}: {facts}</h5>"
     if call.fault is not None:
         yield f'<p class="warning">{escape(call.fault.message)}</p>'
     yield f"<details><summary>request</summary>{_blob(artifact(call.request))}</details>"

@@ -129,6 +129,8 @@ def _step_words(data: EventData) -> str | None:
 
 def _other_words(data: EventData) -> str | None:
     match data:
+        case types.CallStarted(tool=str(tool)) if tool:
+            return f"looks up by {tool}"
         case types.CallFailed(outcome="unknown"):
             return f"the call {data.call} was open when its owner went away: closed as unknown"
         case types.InterruptOpened():

@@ -7,11 +7,12 @@ from rich.table import Table
 from rich.text import Text
 
 from naestro.config import load_settings
-from naestro.policy.trust import is_trusted, trust, untrust
+from naestro.policy.trust import is_trusted, trust, trust_file, untrust
 from naestro.policy.workspace import Workspace
 from naestro.terminal.exits import Exit
 from naestro.terminal.plain import print_json, wide_console
 from naestro.terminal.text import printable
+from naestro.tools.servers.definition import FILE_NAME, read_file
 
 
 def show_settings(folder: Path, *, as_json: bool) -> None:
@@ -36,15 +37,26 @@ def show_settings(folder: Path, *, as_json: bool) -> None:
 
 
 def trust_workspace(folder: Path, *, is_revoked: bool) -> None:
-    """Trust the workspace's `naestro.toml` after showing it, or take the trust back."""
+    """Trust the workspace's `naestro.toml` and its `.mcp.json` after showing them, or take the trust back."""
     root = Workspace.find(folder).root
     if is_revoked:
-        print(f"{root} is trusted no longer" if untrust(root) else f"{root} was not trusted")
+        is_gone = untrust(root, FILE_NAME)
+        print(f"{root} is trusted no longer" if is_gone else f"{root} was not trusted")
         return
+    servers = read_file(root)
+    if servers is not None:
+        trust_file(root / FILE_NAME, servers)
+        _say_trusted(root / FILE_NAME, servers)
     file = root / "naestro.toml"
+    if servers is not None and not file.is_file():
+        return
     content = file.read_bytes() if file.is_file() else None
     trust(root, content)
-    print(printable((content or b"").decode("utf-8", "replace")))
+    _say_trusted(file, content or b"")
+
+
+def _say_trusted(file: Path, content: bytes) -> None:
+    print(printable(content.decode("utf-8", "replace")))
     print(f"{file} is trusted as it is now; when it changes, it must be trusted again")
 
 

@@ -1,7 +1,8 @@
-"""`naestro setup`: Naestro in an editor's settings, after a shown diff and a yes, and out of them again.
+"""`naestro setup`: Naestro in a program's settings, after a shown diff and a yes, and out of them again.
 
-`cli` and `uninstall` above call it; below it stand the editors' own modules (`zed`). A file is replaced whole or not
-at all, keeps its mode and its place behind a link, and what was there stays beside it. It knows no settings' names.
+`cli` and `uninstall` above call it; below it stand the programs (`zed`, `mcp_programs`). A file is replaced whole or
+not at all, keeps its mode and its place behind a link, and what was there stays beside it. It knows no settings'
+names.
 """
 
 import os
@@ -10,17 +11,20 @@ import stat
 import sys
 import tempfile
 import termios
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from naestro.errors import InputError
 from naestro.policy.diff import file_diff
-from naestro.terminal import zed
 from naestro.terminal.asking import colour_diff
 from naestro.terminal.exits import Exit
+from naestro.terminal.mcp_programs import PROGRAMS
+from naestro.terminal.programs import Program, is_empty
 from naestro.terminal.text import visible
+from naestro.terminal.zed import ZED, ZED_TOOLS
 
 BACKUP_SUFFIX = ".before-naestro"
 """Added to the name of a file: what was there before the last change."""
@@ -40,6 +44,8 @@ class Change:
     """None where there is no file."""
     after: str | None
     """None where the file goes."""
+    program: str
+    """As `naestro setup` is told."""
 
     @property
     def backup(self) -> Path:
@@ -52,10 +58,10 @@ class Change:
         return f"{self.file}:\n{colour_diff(text) if sys.stdout.isatty() else text}"
 
 
-def set_up_zed(*, is_undone: bool, is_yes: bool) -> int:
-    """Put Naestro into Zed's settings, or take it out."""
-    files = ", ".join(map(str, zed.settings_files()))
-    changes = [change for file in zed.settings_files() for change in planned(file, is_undone=is_undone)]
+def set_up(program: Program, *, is_undone: bool, is_yes: bool) -> int:
+    """Put Naestro into the settings of `program`, or take it out."""
+    files = ", ".join(map(str, program.files()))
+    changes = [change for file in program.files() for change in planned([program], file, is_undone=is_undone)]
     if not changes:
         print(
             f"Naestro is {'not in' if is_undone else 'in'} {files}, {'' if is_undone else 'and '}nothing is to be done"
@@ -63,47 +69,50 @@ def set_up_zed(*, is_undone: bool, is_yes: bool) -> int:
         return Exit.OK
     for change in changes:
         print(change.diff())
-    if not is_yes and not is_confirmed("This changes Zed's settings."):
+    if not is_yes and not is_confirmed(f"This changes {program.title}'s settings."):
         print("nothing was changed")
         return Exit.OK
     for change in changes:
         print(make(change))
     if not is_undone:
-        print(
-            f"In Zed's agent panel, press + and choose {zed.AGENT}; `naestro setup zed --undo` takes it out again."
-        )
+        print(f"{program.advice}; `naestro setup {program.name} --undo` takes it out again.")
     return Exit.OK
 
 
-def print_zed_snippet() -> None:
-    """Print what `set_up_zed` would put into settings that have nothing yet."""
-    print(zed.snippet())
+def print_snippet(program: Program) -> None:
+    """Print what `set_up` would put into settings that have nothing yet."""
+    print(program.snippet())
 
 
-def left_in_zed() -> list[Change]:
-    """What takes Naestro out of Zed's settings; a file that cannot be read is told, and left."""
+def left_in_settings() -> list[Change]:
+    """What takes Naestro out of all programs' settings; a file that cannot be read is told, and left."""
+    by_file = defaultdict[Path, list[Program]](list)
+    for program in (ZED, ZED_TOOLS, *PROGRAMS.values()):
+        for file in program.files():
+            by_file[file].append(program)
     changes = list[Change]()
-    for file in zed.settings_files():
+    for file, programs in by_file.items():
         try:
-            changes += planned(file, is_undone=True)
+            changes += planned(programs, file, is_undone=True)
         except InputError as error:
             print(f"! {error.message} Naestro may still be in it.", file=sys.stderr)
     return changes
 
 
-def planned(file: Path, *, is_undone: bool) -> list[Change]:
+def planned(programs: Sequence[Program], file: Path, *, is_undone: bool) -> list[Change]:
     """The change of one file, or none where it is as it should be. Raises `InputError`."""
-    edit: Callable[[str], str] = zed.without_agent if is_undone else zed.with_agent
     before = _read(file)
+    after = before or ""
     try:
-        after = edit(before or "")
+        for program in programs:
+            after = program.removed(after) if is_undone else program.added(after)
     except InputError as error:
         raise InputError(f"{file} cannot be changed. {error.message}", hint=error.hint) from error
     if after == (before or ""):
         return []
-    change = Change(file, before, after)
-    if is_undone and zed.is_empty(after) and not change.backup.exists():
-        return [Change(file, before, None)]  # the file is of this command's own making
+    change = Change(file, before, after, programs[0].name)
+    if is_undone and is_empty(after) and not change.backup.exists():
+        return [Change(file, before, None, programs[0].name)]  # the file is of this command's own making
     return [change]
 
 
@@ -128,7 +137,7 @@ def make(change: Change) -> str:
     except OSError as error:
         raise InputError(
             f"{change.file} cannot be written: {error.strerror}.",
-            hint="Mend its permissions, or add what `naestro setup zed --print` prints by hand.",
+            hint=f"Mend its permissions, or add what `naestro setup {change.program} --print` prints by hand.",
         ) from error
 
 

@@ -51,11 +51,11 @@ def _call(call: CallRecord, artifact: Artifact) -> Iterator[Text]:
     facts = [call.state, usage_words(call.usage)]
     if call.duration_ms is not None:
         facts.append(seconds(call.duration_ms))
-    if call.first_token_ms is not None:
+    if call.first_token_ms is not None and not call.tool:
         facts.append(f"first token after {seconds(call.first_token_ms)}")
     if call.copied_from is not None:
         facts.append(f"taken from {call.copied_from}")
-    yield Text(f"call {call.call} to {call.engine}: {', '.join(filter(None, facts))}")
+    yield Text(f"call {call.call} to {call.callee}: {', '.join(filter(None, facts))}")
     if call.fault is not None:
         yield Text(f"{call.fault.code}: {printable(call.fault.message)}", style="red")
     yield _block(artifact(call.request))

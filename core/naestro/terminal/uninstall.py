@@ -37,7 +37,7 @@ def uninstall_naestro(*, is_data: bool, is_models: bool, is_yes: bool) -> int:
     if is_data:
         doomed += _found(cache, INDEXES)
         doomed += _elsewhere(doomed)
-    changes = setup.left_in_zed()
+    changes = setup.left_in_settings()
     if (doomed or changes) and not is_yes and not _is_confirmed(doomed, changes):
         print("nothing was deleted or changed")
         return Exit.OK

@@ -40,13 +40,18 @@ def node() -> Path:
 
 
 def install() -> None:
-    """Install the clients if they are not there as the lock says; one process at a time. Raises `NotInstalled`."""
-    wanted = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
-    stamp = FOLDER / "node_modules" / ".installed"
-    with _only_one():
+    """Install the clients if they are not there as the lock says. Raises `NotInstalled`."""
+    install_in(FOLDER)
+
+
+def install_in(folder: Path) -> None:
+    """Install what the lock in `folder` says, if it is not there; one process at a time. Raises `NotInstalled`."""
+    wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / "node_modules" / ".installed"
+    with _only_one(folder):
         if stamp.exists() and stamp.read_text() == wanted:
             return
-        npm_ci(FOLDER)
+        npm_ci(folder)
         stamp.write_text(wanted)
 
 
@@ -74,8 +79,8 @@ def node_on_path() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def _only_one() -> Iterator[None]:
-    descriptor = os.open(FOLDER, os.O_RDONLY)
+def _only_one(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from anyio.streams.stapled import StapledByteStream
 
-from naestro_acp.lines import BadLine, LineReader, parse_message
+from naestro.client.json_lines import BadLine, LineReader, parse_message
 
 pytestmark = pytest.mark.anyio
 

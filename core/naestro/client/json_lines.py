@@ -1,21 +1,23 @@
 """Lines of bytes, and the JSON-RPC message in one: what is none of either is said, never guessed.
 
-`transport` above reads with it and answers the faults; it knows neither a connection nor a method of the protocol.
-Sources: JSON-RPC 2.0, sections 4 to 6; ACP's transport rules (one message a line, requests' ids are null, integers or
-strings, parameters are an object).
+The protocol servers read with it and answer the faults; it knows neither a connection nor a method of a protocol.
+Sources: JSON-RPC 2.0, sections 4 to 6; the transport rules of ACP and MCP (one message a line, requests' ids are null,
+integers or strings, parameters are an object).
 """
 
 import json
 import re
+from dataclasses import dataclass
 from typing import cast
 
 import anyio
 import msgspec
-from acp.exceptions import RequestError
 from anyio.abc import ByteReceiveStream
 
 from naestro.types import Json
 
+PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32602, -32603
+"""Codes of JSON-RPC 2.0, section 5.1."""
 CHUNK_BYTES = 64 * 1024
 HEAD_BYTES = 4 * 1024
 """How much of a line that is too long is kept, to find the id of its request."""
@@ -24,12 +26,26 @@ _ID = re.compile(rb'"id"\s*:\s*(-?\d{1,18}|"(?:[^"\\]|\\.){0,200}")\s*[,}]')
 _decoder = msgspec.json.Decoder()
 
 
+@dataclass(frozen=True, slots=True)
+class LineError:
+    """An error of JSON-RPC."""
+
+    code: int
+    message: str
+    hint: str = ""
+
+    def shown(self) -> dict[str, Json]:
+        """As the wire shows it, without a `data` that says nothing."""
+        told: dict[str, Json] = {"code": self.code, "message": self.message}
+        return told | {"data": {"hint": self.hint}} if self.hint else told
+
+
 class BadLine(Exception):
     """A line that holds no message: the error to answer, and the id of the request where one can be told."""
 
-    def __init__(self, error: RequestError, request_id: Json = None) -> None:
+    def __init__(self, error: LineError, request_id: Json = None) -> None:
         """Keep both."""
-        super().__init__(str(error))
+        super().__init__(error.message)
         self.error = error
         self.request_id = request_id
 
@@ -90,12 +106,12 @@ class LineReader:
         if self._head is None:
             self._head = bytes(self._buffer[:HEAD_BYTES])
 
-    def _too_long(self) -> RequestError:
+    def _too_long(self) -> LineError:
         limit_mib = self._max_line_bytes / (1024 * 1024)
-        return RequestError(
-            -32600,
+        return LineError(
+            INVALID_REQUEST,
             f"The message is longer than {limit_mib:g} MiB and was skipped.",
-            {"hint": "Send less at once: name files instead of embedding them."},
+            "Send less at once: name files instead of embedding them.",
         )
 
 
@@ -116,7 +132,7 @@ def _object_in(line: bytes) -> dict[str, Json]:
     try:
         value = _decode(line)
     except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError) as error:
-        raise BadLine(RequestError(-32700, f"The line is no JSON: {error}.")) from error
+        raise BadLine(LineError(PARSE_ERROR, f"The line is no JSON: {error}.")) from error
     if not isinstance(value, dict):
         raise _invalid("A message must be a JSON object; batches are no part of the protocol.")
     return cast("dict[str, Json]", value)
@@ -139,7 +155,7 @@ def _check_call(message: dict[str, Json], request_id: Json) -> None:
     if not isinstance(message["method"], str):
         raise _invalid("A method must be a string.", request_id)
     if not isinstance(message.get("params"), dict | None):
-        raise BadLine(RequestError(-32602, "The parameters must be an object."), request_id)
+        raise BadLine(LineError(INVALID_PARAMS, "The parameters must be an object."), request_id)
 
 
 def _is_id(value: Json) -> bool:
@@ -147,7 +163,7 @@ def _is_id(value: Json) -> bool:
 
 
 def _invalid(sentence: str, request_id: Json = None) -> BadLine:
-    return BadLine(RequestError(-32600, sentence), request_id)
+    return BadLine(LineError(INVALID_REQUEST, sentence), request_id)
 
 
 def _id_in(head: bytes) -> Json:

@@ -1,0 +1,1 @@
+"""Tools that a model of the council may call: what the workspace tells, and what servers of others bring."""
