@@ -20,7 +20,6 @@ from typing import Any
 from bench.front_end import daemon_of, end_daemon, resident_mb
 from bench.index.peers import size_mb
 from bench.stand import Stand, environment, own_stand
-from naestro.index.found import UNSAID
 from naestro.relay.places import find_places
 
 NAESTRO = str(Path(sys.executable).with_name("naestro"))
@@ -118,7 +117,7 @@ class Asking:
     def search(self, query: str, limit: int = 10) -> list[dict[str, Any]]:
         """The results of a search; raises `RuntimeError` where the index did not give them."""
         reply = self.call("index.search", query=query, limit=limit)
-        if reply["detail"] not in {"", UNSAID}:
+        if reply["detail"]:
             raise RuntimeError(f"index.search: {reply['detail']}")
         return reply["results"]
 

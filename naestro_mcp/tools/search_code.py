@@ -93,7 +93,7 @@ def _line(match: Match) -> Lines:
 def _note(reply: SearchReply) -> str:
     """What a caller should know before relying on it."""
     unseen = f"{reply.unseen_files} files are not indexed yet." if reply.unseen_files else ""
-    return " ".join(filter(None, [reply.detail, unseen]))
+    return " ".join(filter(None, [reply.detail, reply.note, unseen]))
 
 
 TOOL = Tool(

@@ -188,7 +188,7 @@ async def test_who_says_no_sensible_hello_is_not_let_in(stage: Stage) -> None:
     assert _said(stage, b"[]\n") == {}
     answer = _said(stage, _hello(stage, token="0" * 64))
     assert (answer["again"], "token" in answer["error"]) == (True, True)
-    assert _said(stage, _hello(stage, "mcp"))["error"] == "Naestro does not speak mcp."
+    assert _said(stage, _hello(stage, "lsp"))["error"] == "Naestro does not speak lsp."
     assert _said(stage, _hello(stage))["ok"] is True
 
 

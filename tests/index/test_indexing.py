@@ -230,9 +230,9 @@ def test_after_a_run_that_failed_nothing_is_said_not_to_be_there(workspace: Work
         with pytest.raises(IndexUnavailable, match="disk is full"):
             index.symbol("gamma")
         assert index.symbol("alpha")
-        assert index.search("alpha").detail == index.standing.trouble
+        assert index.search("alpha").note == index.standing.trouble
         assert index.refresh().phase == "done"
-        assert (index.symbol("gamma"), index.search("alpha").detail) == ([], "")
+        assert (index.symbol("gamma"), index.search("alpha").note) == ([], "")
 
 
 def test_an_index_made_anew_by_request_is_no_warning(

@@ -54,7 +54,7 @@ def followed(workspace: Workspace) -> Iterator[WorkspaceIndex]:
 def paths(index: WorkspaceIndex, question: str) -> list[str]:
     """The files of the chunks that hold a word of the question, the best first."""
     reply = index.search(question)
-    if reply.detail == UNSAID:
+    if reply.note == UNSAID:
         return []
     assert reply.detail == ""
     return [found.path for found in reply.results]
@@ -99,7 +99,7 @@ class TestFollowed:
             assert not followed.store._lacks_records
             followed.store._compacted_at, followed.store._lacks_records = float("-inf"), True
             followed.rest(threading.Event())
-            assert followed.trouble == ""
+            assert followed.standing.trouble == ""
             assert followed.large_runs.pid is None
 
     def test_a_file_that_is_edited_after_a_large_run_is_found_as_it_is(
@@ -137,7 +137,7 @@ class TestFollowed:
         write(workspace, files("beta"))
         followed.refresh(progress=lambda _: seen.append(followed.status().unseen_files))
         assert seen[0] == 0
-        assert MANY in seen
+        assert max(seen) >= MANY
         assert seen[-1] == 0
 
     def test_another_process_reads_on(self, workspace: Workspace, followed: WorkspaceIndex) -> None:
@@ -190,7 +190,7 @@ class TestEnds:
 
         last = followed.refresh(progress=kill)
         assert (last.phase, "signal 9" in last.detail, last.detail[-1]) == ("failed", True, ".")
-        assert followed.trouble == last.detail
+        assert followed.standing.trouble == last.detail
         assert followed.refresh().phase == "done"
         assert paths(followed, name("beta", 7))[0] == "m7.py"
         assert paths(followed, name("alpha", 7)) == []

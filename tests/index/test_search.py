@@ -79,7 +79,7 @@ class TestTheTable:
         reply = index.search("grocery")
         assert reply.results, "meaning alone still finds something"
         assert {one.why for one in reply.results} == {ONLY_MEANING}
-        assert reply.detail == UNSAID
+        assert (reply.detail, reply.note) == ("", UNSAID)
         assert reply.results[0].score < 0.5, "the best of what does not match is no match"
         assert index.search("retry grocery").detail == ""
 

@@ -68,7 +68,7 @@ class Native:
         first = msgspec.structs.replace(last, content=f"{last.content}\n\n{instruction('look_up_native')}")
         messages = [*before, first]
         for one in rounds:
-            calls = [word.call for word in one.words]
+            calls = tuple(word.call for word in one.words)
             messages.append(Message(role="assistant", content=one.text, tool_calls=calls))
             messages += [_answer(word) for word in one.words]
         # Servers refuse a schema beside tools.

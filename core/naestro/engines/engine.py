@@ -28,7 +28,7 @@ class Message(Value, frozen=True, omit_defaults=True):
 
     role: Role
     content: str
-    tool_calls: list[ToolCall] = []
+    tool_calls: tuple[ToolCall, ...] = ()
     """Of an assistant's message: the calls that it asked for."""
     tool_call_id: str = ""
     """Of a tool's message: the call that it answers."""

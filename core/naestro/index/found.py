@@ -42,7 +42,9 @@ class SearchReply(Value, frozen=True):
     """The first of them."""
     is_indexing: bool = False
     detail: str = ""
-    """What a person should know about this answer, in a sentence: `Searched by words alone: …`; mostly empty."""
+    """Why the index did not give it, in a sentence: `Searched by words alone: …`; empty where it did."""
+    note: str = ""
+    """What a person should know of an answer of the index, in a sentence: `No word of the question …`; mostly empty."""
 
 
 def is_unsaid(results: Sequence[Found]) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from naestro.errors import NaestroError, WorkspaceError
-from naestro.index.found import UNSAID, Found, IndexStatus, Place, SearchReply
+from naestro.index.found import Found, IndexStatus, Place, SearchReply
 from naestro.index.literal import LiteralSearcher
 from naestro.index.spans import (
     AROUND_LINES,
@@ -148,7 +148,7 @@ def _by_index(index: Index, workspace: Workspace, query: str, limit: int, texts:
     reply = SearchReply([])
     for _ in range(ROUNDS_MAX):
         reply = index.search(query, RESULTS_PER_SPAN * limit, buffers=buffers)
-        if reply.detail not in ("", UNSAID):
+        if reply.detail:
             raise _NotYet(reply.detail)
         changed = {one.path for one in reply.results if not texts.holds(one)}.union(reply.unseen)
         if changed <= buffers.keys():

@@ -187,18 +187,20 @@ class WorkspaceIndex:
 
         Where the table cannot be used the files are searched as they are, by words alone; the reply says so.
         """
-        detail, age = "", self._holdings.age
+        detail, note, age = "", "", self._holdings.age
         try:
             self.standing.check_complete()
             found = self._search.find(self.store, question, limit, buffers, only)
             if age != self._holdings.age:  # it was thrown away meanwhile, and what was asked was empty
                 raise IndexUnavailable(FIRST_RUN)
-            detail = " ".join(filter(None, (UNSAID if is_unsaid(found) else "", self.standing.trouble)))
+            note = " ".join(filter(None, (UNSAID if is_unsaid(found) else "", self.standing.trouble)))
         except (NaestroError, sqlite3.Error) as met:
             error = self.standing.met(met, age)
             found, detail = search_files(self.workspace, question, limit, only, error)
         unseen = sorted(self._unseen)
-        return SearchReply(found, len(unseen), unseen[:UNSEEN_SHOWN], self.standing.running.locked(), detail)
+        return SearchReply(
+            found, len(unseen), unseen[:UNSEEN_SHOWN], self.standing.running.locked(), detail, note
+        )
 
     def symbol(self, name: str, limit: int = 50) -> list[Place]:
         """Where `name` (bare or qualified) is defined. Raises `InputError`, `IndexFault`."""

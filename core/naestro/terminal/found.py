@@ -70,6 +70,8 @@ def plain(found: Sequence[Found], query: str, lines_shown: int = LINES_SHOWN) ->
 
 def notes(reply: SearchReply) -> Iterator[str]:
     """What a person should know about an answer, in sentences."""
+    if reply.note:
+        yield one_line(reply.note)
     if reply.detail:
         yield one_line(reply.detail)
     elif reply.unseen_files:
