@@ -3,6 +3,7 @@
 import logging
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -153,7 +154,7 @@ def test_no_more_spans_and_tokens_than_asked_for(workspace: Workspace) -> None:
     ],
 )
 def test_what_a_bound_cut_off_is_said(
-    workspace: Workspace, bound: dict[str, int], told: str, caplog: pytest.LogCaptureFixture
+    workspace: Workspace, bound: dict[str, Any], told: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     write(workspace, {"a.py": "event\n", "event.py": "event\n"})
     with caplog.at_level(logging.WARNING):

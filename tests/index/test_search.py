@@ -141,10 +141,10 @@ class CountingEmbedder(StaticEmbedder):
 
     texts = 0
 
-    def passages(self, texts):
+    def passages(self, texts, stop=None):
         """As its base."""
         self.texts += len(texts)
-        return super().passages(texts)
+        return super().passages(texts, stop)
 
 
 def test_a_key_that_is_pressed_embeds_one_chunk() -> None:

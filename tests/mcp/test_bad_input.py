@@ -119,7 +119,7 @@ ARGUMENTS: list[tuple[str, dict[str, Any], str]] = [
     ("read_code", {"target": "calc.py:900-901"}, "has 6 lines"),
     ("read_code", {"target": "calc.py:5-2"}, "no lines"),
     ("read_code", {"target": "nothing.py"}, "missing_file"),
-    ("read_code", {"target": "nobody", "view": "symbol"}, "not_found"),
+    ("read_code", {"target": "nobody", "view": "symbol"}, "index_unavailable"),
     ("repo_map", {"max_tokens": -1}, "do not fit"),
     ("runs", {"run": "nothing"}, "not_found"),
     ("runs", {"run": "last"}, "not_found"),
