@@ -3,7 +3,7 @@
 `catalogue` lists them; below stand the client and the results of runs. Nothing of another workspace has an address.
 """
 
-from naestro.errors import NotInJournal
+from naestro.errors import IndexUnavailable, NotInJournal
 from naestro.types import InterruptOpened, RunFinished, encode
 from naestro_mcp.resource import Content, ResourceKind
 from naestro_mcp.results import outcome_of, own_run, read_patch
@@ -54,8 +54,12 @@ async def read_change(call: Call, run: str) -> Content:
 
 
 async def read_map(call: Call, _: str) -> Content:
-    """The map of the repository."""
-    return Content((await call.host.client.index.map(call.root, budget_tokens=MAP_TOKENS)).text, TEXT)
+    """The map of the repository; until there is an index, a sentence that says so."""
+    try:
+        reply = await call.host.client.index.map(call.root, budget_tokens=MAP_TOKENS)
+    except IndexUnavailable as error:
+        return Content(f"{error.message} {error.hint}", TEXT)
+    return Content(reply.text, TEXT)
 
 
 async def read_symbol(call: Call, name: str) -> Content:

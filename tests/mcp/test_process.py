@@ -225,7 +225,7 @@ async def test_the_typescript_client_goes_through_every_tool(
     assert results["search_code"]["value"]["results"][0]["text"] == "def add(left, right):"
     assert results["ask_council"]["value"]["is_applied"]
     assert "+    return left + right" in told["asked"][0]
-    assert {name for name, one in results.items() if one["isError"]} == {"respond"}
+    assert {name for name, one in results.items() if one["isError"]} == {"respond", "repo_map"}
     assert "unknown field" in told["results"][-1]["text"]
     assert (told["file"], told["prompt"]) == (MENDED.rstrip("\n"), 1)
 
