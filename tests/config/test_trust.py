@@ -8,7 +8,7 @@ import pytest
 
 from naestro.config import load_settings
 from naestro.errors import ConfigError, UntrustedWorkspace
-from naestro.policy.trust import is_trusted, trust, untrust
+from naestro.policy.trust import is_file_trusted, is_trusted, trust, trust_file, untrust
 from tests.support.unprivileged import unprivileged
 
 TEXT = '[engines.a]\nbase_url = "http://h/v1"\n'
@@ -34,6 +34,15 @@ def test_trust_makes_the_file_count_until_it_is_taken_back(risky: Path) -> None:
     assert untrust(risky)
     assert not is_trusted(risky)
     assert not untrust(risky)
+
+
+def test_another_file_is_trusted_by_its_content(risky: Path) -> None:
+    file = risky / ".mcp.json"
+    trust_file(file, b"{}")
+    assert is_file_trusted(file, b"{}")
+    assert not is_file_trusted(file, b"{ }")
+    assert untrust(risky, file.name)
+    assert not is_file_trusted(file, b"{}")
 
 
 def test_a_changed_file_is_untrusted_until_looked_at_again(risky: Path) -> None:
