@@ -22,6 +22,15 @@ CHARS_OF_TOKEN = 4
 """About, for code and English."""
 
 
+class Lines(msgspec.Struct, omit_defaults=True):
+    """A place in the workspace, as far as the list of tools tells of it; a tool that knows more of it adds that."""
+
+    path: str
+    start: int
+    end: int
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What a tool found: as its struct, and as words for a model. Clients show one of them, so each says all."""

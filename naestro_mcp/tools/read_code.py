@@ -9,7 +9,7 @@ import msgspec
 from naestro.client.api import Place
 from naestro.errors import InputError, NaestroError, NotInJournal
 from naestro_mcp.options import READ
-from naestro_mcp.tool import Call, Reply, Tool
+from naestro_mcp.tool import Call, Lines, Reply, Tool
 
 CODE_MAX = 5
 """Definitions of one name that are shown with their code; of more, the signatures say which one is meant."""
@@ -33,15 +33,6 @@ class Arguments(msgspec.Struct, forbid_unknown_fields=True):
     view: View = "span"
     cursor: str = ""
     root: str = ""
-
-
-class Lines(msgspec.Struct, omit_defaults=True):
-    """A place, as far as the list of tools tells of it."""
-
-    path: str
-    start: int
-    end: int
-    text: str
 
 
 class Spot(Lines, omit_defaults=True):

@@ -8,7 +8,7 @@ import msgspec
 from naestro.client.api import Match, SearchReply
 from naestro.errors import InputError
 from naestro_mcp.options import READ
-from naestro_mcp.tool import Call, Reply, Tool
+from naestro_mcp.tool import Call, Lines, Reply, Tool
 
 LIMIT_MAX = 50
 """More are asked for by a better question."""
@@ -22,15 +22,6 @@ class Arguments(msgspec.Struct, forbid_unknown_fields=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=LIMIT_MAX)] = 10
     cursor: str = ""
     root: str = ""
-
-
-class Lines(msgspec.Struct, omit_defaults=True):
-    """A place that was found, as far as the list of tools tells of it."""
-
-    path: str
-    start: int
-    end: int
-    text: str
 
 
 class Hit(Lines, omit_defaults=True):
