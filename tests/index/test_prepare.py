@@ -136,6 +136,6 @@ def test_different_words_stay_apart() -> None:
 
 def test_a_million_characters_are_prepared_within_seconds() -> None:
     text = "".join(f"value_{number} = some_function(other_value, {number})\n" for number in range(20_000))
-    began = time.process_time()
+    began = time.thread_time()
     assert prepared(chunk(text))
-    assert time.process_time() - began < 5
+    assert time.thread_time() - began < 5
