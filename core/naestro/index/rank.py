@@ -183,9 +183,13 @@ def _in_all(signs: _Signs, candidates: Sequence[Candidate], wanted: Question, we
     scores = signs.words + weights.vector * _to_one(signs.meaning)
     factors = _factors(candidates, wanted, weights)
     scores += weights.file * _by_file(scores * factors, candidates, weights.file_fading)
-    if wanted.is_name:
-        scores += weights.definition * np.array([bool(name) for name in signs.defined])
-    return scores * factors + weights.named * np.array(signs.named)
+    scores *= factors
+    if wanted.is_name and wanted.terms:
+        # Behind the factors: nothing else can be meant, wherever it lies. The name's own term is the last one.
+        is_said = signs.counts[:, -1] > 0
+        is_defined = np.array([bool(name) for name in signs.defined])
+        scores += weights.definition * (is_said * 1.0 + is_defined)
+    return scores + weights.named * np.array(signs.named)
 
 
 def _unsaid(signs: _Signs, candidates: Sequence[Candidate], wanted: Question, weights: Weights) -> Scores:
