@@ -19,12 +19,12 @@ from bench.retrieval.corpus import Corpus, chunks_of
 from bench.retrieval.metrics import RESULTS, Place
 from naestro.config import Settings
 from naestro.errors import ModelMissing
+from naestro.index.asking.question import asked
+from naestro.index.asking.rank import rank
+from naestro.index.asking.search import CANDIDATES
+from naestro.index.asking.weights import WEIGHTS, Weights
 from naestro.index.embed.choose import embedder
-from naestro.index.question import asked
-from naestro.index.rank import rank
-from naestro.index.schema import Candidate
-from naestro.index.search import CANDIDATES
-from naestro.index.weights import WEIGHTS, Weights
+from naestro.index.storage.schema import Candidate
 from naestro.index.workspace_index import WorkspaceIndex
 from naestro.policy.workspace import Workspace
 

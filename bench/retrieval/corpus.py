@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from naestro.index.embed.embedder import Embedder, EmbedText
-from naestro.index.parse import parse_file
-from naestro.index.parsed import Chunk
-from naestro.index.prepare import prepared
-from naestro.index.reading import read
-from naestro.index.schema import Candidate
-from naestro.index.statistics import Statistics, TermCounts
-from naestro.index.walk import walk
+from naestro.index.files.reading import read
+from naestro.index.files.walk import walk
+from naestro.index.parsing.parse import parse_file
+from naestro.index.parsing.parsed import Chunk
+from naestro.index.storage.schema import Candidate
+from naestro.index.text.prepare import prepared
+from naestro.index.text.statistics import Statistics, TermCounts
 from naestro.policy.workspace import Workspace
 
 CANDIDATES = 200

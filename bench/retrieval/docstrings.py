@@ -18,8 +18,8 @@ from bench.retrieval.cases import Case, Target
 from bench.retrieval.definitions import LANGUAGES, definitions
 from bench.retrieval.sources import Source
 from naestro.config import cache
-from naestro.index.places import place_of
-from naestro.index.prepare import query_terms, terms_in
+from naestro.index.asking.places import place_of
+from naestro.index.text.prepare import query_terms, terms_in
 from naestro.policy.workspace import Workspace
 
 TAKEN_MAX = 100

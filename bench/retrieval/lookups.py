@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from bench.retrieval.cases import Case, Target
 from bench.retrieval.definitions import LANGUAGES, definitions
 from bench.retrieval.sources import Source
-from naestro.index.places import place_of
+from naestro.index.asking.places import place_of
 from naestro.policy.workspace import Workspace
 
 TAKEN_MAX = 50

@@ -19,8 +19,8 @@ from bench.retrieval.cases import Commit, Target, write_commits
 from bench.retrieval.definitions import LANGUAGES, definitions, innermost
 from bench.retrieval.history import History, asked_by
 from bench.retrieval.sources import SOURCES, Source
-from naestro.index.places import place_of
-from naestro.index.prepare import query_terms
+from naestro.index.asking.places import place_of
+from naestro.index.text.prepare import query_terms
 
 TAKEN_MAX = 100
 """Commits of one history."""

@@ -16,7 +16,7 @@ from bench.retrieval.metrics import NAMES, interval, scores
 from bench.retrieval.running import Asked
 from bench.retrieval.sources import SOURCES
 from bench.retrieval.tables import joined, table
-from naestro.index.weights import WEIGHTS
+from naestro.index.asking.weights import WEIGHTS
 
 TARGETS = [Target("a.py", ((10, 20), (30, 40))), Target("b.py")]
 

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from naestro.config import IndexSettings, Settings
-from naestro.index.manifest_names import FileNames
-from naestro.index.parse import parse_file
+from naestro.index.files.manifest_names import FileNames
+from naestro.index.parsing.parse import parse_file
 from naestro.index.workspace_index import WorkspaceIndex
 from naestro.policy.workspace import Workspace
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from naestro.errors import InputError
-from naestro.index.arrivals import Arrivals, packed
 from naestro.index.only import EVERYTHING, Only
+from naestro.index.storage.arrivals import Arrivals, packed
 from naestro.index.workspace_index import WorkspaceIndex
 from tests.index.indexed import index_of, workspace_of
-from tests.index.test_store import row
+from tests.index.storage.test_store import row
 
 FILES = {
     "top.py": "def retry_top(): ...\n",

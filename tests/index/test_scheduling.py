@@ -10,11 +10,11 @@ import pytest
 
 from naestro.config import IndexSettings, Settings
 from naestro.errors import ConfigError, IndexUnavailable
+from naestro.index.files.watch import FOLDERS_MAX
 from naestro.index.found import IndexProgress
-from naestro.index.holdings import NOT_YET
+from naestro.index.indexing.holdings import NOT_YET
 from naestro.index.only import Only
 from naestro.index.scheduling import NO_PROJECT, Indexes
-from naestro.index.watch import FOLDERS_MAX
 from naestro.policy.workspace import Workspace
 from tests.index.indexed import workspace_of, write
 

@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from naestro.config import IndexSettings, Settings
-from naestro.index import indexing, workspace_index
+from naestro.index import workspace_index
+from naestro.index.indexing import run
 from naestro.index.workspace_index import WorkspaceIndex
 from naestro.policy.workspace import Workspace
 
@@ -14,8 +15,8 @@ def settings() -> Settings:
 
 
 def main(root: Path, moment: str) -> None:
-    indexing.ROWS_AT_ONCE = 20
-    # Here, where each moment can be told; `tests/index/test_large_runs` kills the process that does them by itself.
+    run.ROWS_AT_ONCE = 20
+    # Here, where each moment can be told; `test_large_runs` kills the process that does them by itself.
     workspace_index.is_large = lambda *_: False
     with WorkspaceIndex(Workspace(root), settings(), root.with_name("index")) as index:
         store, manifest = index.store, index.manifest

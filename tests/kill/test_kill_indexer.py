@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from naestro.index.indexing import FILES_HERE_MAX
+from naestro.index.indexing.run import FILES_HERE_MAX
 from naestro.index.workspace_index import WorkspaceIndex
 from naestro.policy.workspace import Workspace
 from tests.kill.indexer import settings

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from naestro.client.api import SearchReply
 from naestro.index.found import Found
-from naestro.index.terms import terms_of
+from naestro.index.text.terms import terms_of
 from naestro.terminal.found import LINE_CHARS_MAX, drawn, marks, notes, pieces, plain
 
 QUERY = "Where is the retry policy decided?"

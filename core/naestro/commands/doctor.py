@@ -25,7 +25,7 @@ from naestro.engines.llama_server import choose_program
 from naestro.engines.shelf import Shelf
 from naestro.errors import JournalCorrupt, NaestroError
 from naestro.index.place import indexes
-from naestro.index.processor import lacking
+from naestro.index.storage.processor import lacking
 from naestro.runs.database import FILE_NAME
 from naestro.runs.lock import is_held, read_holder
 from naestro.runs.reader import open_reader

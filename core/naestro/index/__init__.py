@@ -1,11 +1,13 @@
 """The index: which places of the workspace speak of a task, and where its names stand.
 
-From the top: `scheduling` holds an `open_index` for each workspace in use, that one a `workspace_index`, through which
-everything is asked. Below it, side by side:
+The doors stand here: `scheduling` holds an `open_index` for each workspace in use, that one a `workspace_index`,
+through which everything is asked; `grounding` asks it for the council. So do the values that pass through them:
+`found`, `spans`, `only` (what a search is kept to), and `place` (where an index lies). Below them, each with a
+docstring that says where to start; an import points only downwards:
 
-- keeping fresh: `difference` of the disk (`walk`) and the `manifest`; `indexing`, which has files taken in (`taking`,
-  by `workers` where they are many) and writes them; `large_runs`, which has an `indexer` process do that;
-- a file taken apart: `parse` and what it uses, `parts` and `vectors`, which keep what came of it;
-- what is kept (`holdings`): the `store`, a LanceDB table with a file of `records` beside it, and the manifest;
-- questions: `search` and `rank`, `lookup`, `map`, `grep`, `literal`; `grounding` asks them for the council.
+- `asking`: a question answered; and beside it `indexing`: the index brought to what the disk says;
+- `taking`: files taken in, by worker processes where they are many;
+- `storage`, the table of chunks; `files`, those on the disk and those that the index holds; `embed`, the vectors;
+- `text`: words as a search compares them;
+- `parsing`: a file taken apart to chunks and names.
 """

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from naestro.errors import NaestroError, WorkspaceError
+from naestro.index.asking.literal import LiteralSearcher
 from naestro.index.found import Found, IndexStatus, Place, SearchReply
-from naestro.index.literal import LiteralSearcher
 from naestro.index.spans import (
     AROUND_LINES,
     GAP_LINES_MAX,
@@ -26,12 +26,12 @@ from naestro.index.spans import (
     fitting,
     told,
 )
-from naestro.index.terms import NamedFile, Terms, hits, terms_of
+from naestro.index.text.terms import NamedFile, Terms, hits, terms_of
 from naestro.policy.ignore import Ignores
 from naestro.policy.workspace import Workspace
 
 if TYPE_CHECKING:
-    from naestro.index.manifest import Manifest
+    from naestro.index.files.manifest import Manifest
 
 ROUNDS_MAX = 3
 """Times that the search is asked: files that changed since they were indexed bring others up, which may have, too."""
@@ -172,8 +172,8 @@ def _behind(index: Index, workspace: Workspace) -> list[str]:
         raise _NotYet("The first index run is not complete.")
     if status.is_watching:
         return []
-    from naestro.index.difference import of_workspace
-    from naestro.index.reading import read
+    from naestro.index.files.reading import read
+    from naestro.index.indexing.difference import of_workspace
 
     found = of_workspace(workspace, index.manifest)
     paths = set(found.gone)

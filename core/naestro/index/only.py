@@ -1,16 +1,15 @@
 """What a search is kept to: a file, a folder or a pattern of paths, and a language.
 
-The same is said twice, for the table (`where`) and for what is in memory or on the disk (`admits`): the table must
-leave out what does not count before it ranks, or the best two hundred of everything would hide it. `store`, `recent`,
-`search` and the search of the files as they are take it from here.
+The same is said twice, for what is in memory or on the disk (`admits`) and for the table (`kept_to`, in
+`storage.filters`): the table must leave out what does not count before it ranks, or the best two hundred of everything
+would hide it. `store`, `recent`, `search` and the search of the files as they are take it from here.
 """
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 
 from naestro.errors import InputError
-from naestro.index.languages import LANGUAGES, TEXT, language_named, language_of
+from naestro.index.parsing.languages import LANGUAGES, TEXT, language_named, language_of
 from naestro.types import Value
 
 _UNTOLD = frozenset({"c", TEXT})
@@ -58,23 +57,6 @@ class Only(Value, frozen=True):
         """Whether a file may count, as far as its name tells: of some what stands in it says their language."""
         return self.admits(path) or (self.admits(path, self.language) and language_of(path) in _UNTOLD)
 
-    def where(self) -> str:
-        """The filter of the table that says so; empty where everything counts."""
-        return " AND ".join(self._clauses())
-
-    def _clauses(self) -> Iterator[str]:
-        from naestro.index.queries import quoted
-
-        if self.language:
-            yield f"language = {quoted(self.language)}"
-        if self.path:
-            # What lies below `a/b` stands, in the order of the index on paths, from `a/b/` to `a/b0`.
-            below = f"path >= {quoted(f'{self.path}/')} AND path < {quoted(f'{self.path}0')}"
-            matching = (
-                f" OR regexp_like(path, {quoted(_expression(self.path))})" if is_pattern(self.path) else ""
-            )
-            yield f"(path = {quoted(self.path)} OR ({below}){matching})"
-
 
 EVERYTHING = Only()
 
@@ -86,10 +68,10 @@ def is_pattern(path: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(_expression(pattern))
+    return re.compile(expression(pattern))
 
 
-def _expression(pattern: str) -> str:
+def expression(pattern: str) -> str:
     """A pattern of paths as a regular expression for a whole path, the same to Python and to Rust.
 
     One with a slash counts from the root, one without at any depth; what it matches may be a folder.

@@ -19,8 +19,8 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectSendStream
 
 from naestro.config import IndexSettings
+from naestro.index.files.watch import CannotWatch, Changed, Watcher
 from naestro.index.found import IndexProgress
-from naestro.index.watch import CannotWatch, Changed, Watcher
 from naestro.index.workspace_index import STOPPED, WorkspaceIndex
 
 T = TypeVar("T")

@@ -25,11 +25,11 @@ from anyio.abc import TaskGroup
 
 from naestro.config import Settings
 from naestro.errors import IndexUnavailable, NaestroError
+from naestro.index.asking.grep import grep
+from naestro.index.files.watch import FOLDERS_MAX
 from naestro.index.found import IndexProgress, IndexStatus, MapReply, Match, Place, SearchReply
-from naestro.index.grep import grep
 from naestro.index.only import EVERYTHING, Only
 from naestro.index.open_index import OpenIndex
-from naestro.index.watch import FOLDERS_MAX
 from naestro.index.workspace_index import WorkspaceIndex, search_files
 from naestro.policy.workspace import SETTINGS_NAME, Workspace
 

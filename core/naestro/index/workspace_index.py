@@ -1,8 +1,8 @@
 """The index of one workspace, as everything above uses it: kept fresh, searched, mapped, looked up.
 
 All methods block and may be called from any thread; a search never waits for an index run. `scheduling` holds one for
-each workspace that is used and says when to refresh it; below lie the runs (`indexing`, `large_runs`), the files
-(`holdings`) and the questions (`search`, `lookup`, `map`, `grep`). It knows no event loop and no front end.
+each workspace that is used and says when to refresh it; below lie the runs and what they keep (`indexing`), and the
+questions (`asking`). It knows no event loop and no front end.
 """
 
 import contextlib
@@ -17,10 +17,12 @@ from typing import Self
 
 from naestro.config import Settings
 from naestro.errors import IndexDamaged, IndexFault, IndexUnavailable, NaestroError
-from naestro.index import lookup
-from naestro.index.difference import Stopped, of_files, of_workspace
-from naestro.index.embedding import Embedding
-from naestro.index.faults import is_damage, said
+from naestro.index.asking import lookup
+from naestro.index.asking.grep import grep
+from naestro.index.asking.literal import LiteralSearcher
+from naestro.index.asking.map import repository_map
+from naestro.index.asking.search import Search
+from naestro.index.files.manifest import Counts, Manifest
 from naestro.index.found import (
     UNSAID,
     Found,
@@ -32,21 +34,19 @@ from naestro.index.found import (
     SearchReply,
     is_unsaid,
 )
-from naestro.index.grep import grep
-from naestro.index.holdings import OTHER_WRITES, Holdings
-from naestro.index.indexer_process import NoIndexer
-from naestro.index.indexing import FILES_HERE_MAX, Run, Site, is_large
-from naestro.index.large_runs import LargeRuns
-from naestro.index.late_vectors import FILES_AT_ONCE, give_vectors
-from naestro.index.literal import LiteralSearcher
-from naestro.index.manifest import Counts, Manifest
-from naestro.index.map import repository_map
-from naestro.index.meter import Meter
+from naestro.index.indexing.difference import Stopped, of_files, of_workspace
+from naestro.index.indexing.embedding import Embedding
+from naestro.index.indexing.faults import is_damage, said
+from naestro.index.indexing.holdings import OTHER_WRITES, Holdings
+from naestro.index.indexing.indexer_process import NoIndexer
+from naestro.index.indexing.large_runs import LargeRuns
+from naestro.index.indexing.late_vectors import FILES_AT_ONCE, give_vectors
+from naestro.index.indexing.meter import Meter
+from naestro.index.indexing.run import FILES_HERE_MAX, Run, Site, is_large
+from naestro.index.indexing.standing import FIRST_RUN, Standing
 from naestro.index.only import EVERYTHING, Only
 from naestro.index.place import index_of
-from naestro.index.search import Search
-from naestro.index.standing import FIRST_RUN, Standing
-from naestro.index.store import Store
+from naestro.index.storage.store import Store
 from naestro.policy.workspace import Workspace
 
 COMPACT_CHUNKS = 2_000

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from naestro.client.api import SearchReply
 from naestro.index.found import Found
-from naestro.index.terms import Terms, hits, terms_of
+from naestro.index.text.terms import Terms, hits, terms_of
 from naestro.terminal.text import counted, one_line, printable
 
 LINES_SHOWN = 12

@@ -14,8 +14,8 @@ import msgspec
 from msgspec import Meta
 
 from naestro.errors import MissingFile, ToolMisused
-from naestro.index.grep import grep
-from naestro.index.lookup import outline
+from naestro.index.asking.grep import grep
+from naestro.index.asking.lookup import outline
 from naestro.index.spans import Searcher, Span
 from naestro.policy.buffers import reading
 from naestro.policy.workspace import Workspace

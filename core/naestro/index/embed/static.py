@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from naestro.index.embed.embedder import EmbedText
 from naestro.index.embed.word_table import WordTable, shipped
-from naestro.index.words import counted, words_of
+from naestro.index.text.words import counted, words_of
 
 if TYPE_CHECKING:
     from threading import Event
