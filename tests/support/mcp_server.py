@@ -1,14 +1,17 @@
 """A scripted server of tools over its standard input and output, good or bad as told: a program of its own.
 
-`python tests/support/mcp_server.py '{"tools": [...], "behave": {"slow": "never"}}'` speaks just enough of the Model
-Context Protocol by hand, so that it can break it as no library would. `behave` says by the tool's name what a call
-does:
+`python tests/support/mcp_server.py '{"tools": [...], "behave": {"slow": "never"}}'` (or `@FILE`) speaks just enough of
+the Model Context Protocol by hand, so that it can break it as no library would. `behave` says by the tool's name what a
+call does:
 
 `echo` the arguments; `never` answer; `die`; `junk` (a broken line as the answer); `chatter` (lines that are no
 messages, then an answer); `huge` (`megabytes` of text); `huge_last` (with the id behind the result); `flood`
 (notifications without end); `drip` (a byte now and then, without an end); `error`; `stderr` (much to standard error,
 then an answer); `environment` (the names and values that it got); `child` (starts a child that outlives it; its
-number); `wrong` (a result that fits nothing); `count` (how often this process was called).
+number); `wrong` (a result that fits nothing); `count` (how often this process was called); `ask` (makes the request
+`method` of the client, then tells what came of it); `renew` (says that its tools changed, and lists
+`tools_after_renewal` from now on); `halves` (text with half an emoji, and a byte that is no UTF-8); `batch` (the answer
+in a list); `half` (half an answer, then its end); `mutter` (its variables to standard error, a few bytes at a time).
 """
 
 import json
@@ -34,6 +37,8 @@ class Wire:
         self.order = order
         self.behave: dict[str, str] = order.get("behave", {})  # pyright: ignore[reportAttributeAccessIssue]
         self.calls = 0
+        self.asking: list[int] = []
+        self.is_renewed = False
 
     def _note(self, words: str) -> None:
         if "marks" in self.order:
@@ -132,7 +137,53 @@ class Ways(Wire):
             self._out(piece)
 
 
-class Server(Ways):
+class OtherWays(Ways):
+    """More of them."""
+
+    def _do_ask(self, request: int, arguments: dict[str, object]) -> None:
+        self.asking.append(request)
+        message = {"role": "user", "content": {"type": "text", "text": "hi"}}
+        parameters = {
+            "sampling/createMessage": {"messages": [message], "maxTokens": 9},
+            "elicitation/create": {"message": "Who?", "requestedSchema": PLAIN},
+            "roots/list": {},
+        }
+        method = str(arguments["method"])
+        self._say({"jsonrpc": "2.0", "id": 9_000, "method": method, "params": parameters[method]})
+
+    def answered(self, message: dict[str, Any]) -> None:
+        """The client answered what was asked of it."""
+        self._text(self.asking.pop(), json.dumps(message.get("error") or message.get("result")))
+
+    def _do_renew(self, request: int, _: object) -> None:
+        self.is_renewed = True
+        self._say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+        self._text(request, "renewed")
+
+    def _do_halves(self, request: int, _: object) -> None:
+        line = f'{{"jsonrpc":"2.0","id":{request},"result":{{"content":[{{"type":"text","text":"a\\ud83d b'
+        self._bytes(line.encode() + b'\xe9 c"}]}}\n')
+
+    def _do_batch(self, request: int, _: object) -> None:
+        result = {"content": [{"type": "text", "text": "in a list"}]}
+        self._say([{"jsonrpc": "2.0", "id": request, "result": result}])
+
+    def _do_half(self, request: int, _: object) -> None:
+        self._out(f'{{"jsonrpc":"2.0","id":{request},"result":{{"cont')
+        os._exit(0)
+
+    def _do_mutter(self, request: int, _: object) -> None:
+        words = json.dumps(dict(os.environ)).encode()
+        for start in range(0, len(words), 7):
+            os.write(2, words[start : start + 7])
+        self._text(request, "muttered")
+
+    def _bytes(self, data: bytes) -> None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+class Server(OtherWays):
     """The loop."""
 
     def serve(self) -> None:
@@ -148,7 +199,9 @@ class Server(Ways):
             message = json.loads(line)
             if "id" in message and "method" in message:
                 self._answer(message)
-            elif message.get("method") == "notifications/cancelled":
+            elif "method" not in message:
+                self.answered(message)
+            elif message["method"] == "notifications/cancelled":
                 self._note(f"cancelled {message['params']['requestId']}")
 
     def _is_first(self) -> bool:
@@ -164,12 +217,12 @@ class Server(Ways):
                 request,
                 {
                     "protocolVersion": version,
-                    "capabilities": {"tools": {}},
+                    "capabilities": {"tools": {"listChanged": True}},
                     "serverInfo": {"name": "scripted", "version": "1"},
                 },
             )
         elif method == "tools/list":
-            self._give(request, {"tools": self._tools()})
+            self._give(request, self._page(message.get("params") or {}))
         elif method == "tools/call":
             self.calls += 1
             self._call(request, message["params"])
@@ -178,7 +231,18 @@ class Server(Ways):
                 {"jsonrpc": "2.0", "id": request, "error": {"code": -32601, "message": "Method not found"}}
             )
 
+    def _page(self, params: dict[str, Any]) -> object:
+        """All tools, or `pages` of as many as are asked for at each."""
+        if "pages" not in self.order:
+            return {"tools": self._tools()}
+        page = int(params.get("cursor") or 0)
+        size, pages = int(str(self.order["page_tools"])), int(str(self.order["pages"]))
+        tools = [tool(f"t{page}_{number}") for number in range(size)]
+        return {"tools": tools, **({"nextCursor": str(page + 1)} if page + 1 < pages else {})}
+
     def _tools(self) -> object:
+        if self.is_renewed:
+            return self.order["tools_after_renewal"]
         listed = self.order.get("tools") or [tool(name) for name in self.behave]
         after = self.order.get("tools_after_restart")
         if after and Path(str(self.order["marks"])).exists():
@@ -193,4 +257,5 @@ class Server(Ways):
 
 
 if __name__ == "__main__":
-    Server(json.loads(sys.argv[1])).serve()
+    given = sys.argv[1]
+    Server(json.loads(Path(given[1:]).read_text() if given[:1] == "@" else given)).serve()

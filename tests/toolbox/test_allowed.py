@@ -112,6 +112,8 @@ def test_names_for_models_have_the_servers_before_them_and_never_collide() -> No
         tool_name("a", "x y"),
         tool_name("a", "x_y"),
         tool_name("b", "x_y"),
+        tool_name("a__x", "y"),
+        tool_name("a", "x__y"),
         tool_name("s" * 80, "t" * 200),
         tool_name("s" * 80, "t" * 201),
         tool_name("", ""),

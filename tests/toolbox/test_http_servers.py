@@ -15,7 +15,7 @@ from naestro.tools.servers.connection import Connection
 from naestro.tools.servers.definition import Definition
 from naestro.tools.servers.source import open_server
 from naestro.tools.servers.way import Terms
-from tests.support.mcp_http_server import TOOLS, mcp_http_server
+from tests.support.mcp_http_server import LISTED, mcp_http_server
 
 pytestmark = pytest.mark.anyio
 LIMIT_S = 40.0
@@ -43,7 +43,7 @@ def at(url: str, root: Path, **more: object) -> Definition:
 
 async def test_a_server_at_an_address_answers_by_json_and_by_events(url: str, tmp_path: Path) -> None:
     async with opened(tmp_path, at(url, tmp_path), is_isolated=True) as server:
-        assert [one.name for one in await server.tools()] == list(TOOLS)
+        assert [one.name for one in await server.tools()] == list(LISTED)
         assert (await server.call("say", {"a": 1})).text == '{"a": 1}'
         assert (await server.call("events", {})).text == "as events"
 
@@ -52,10 +52,13 @@ async def test_a_server_at_an_address_answers_by_json_and_by_events(url: str, tm
     ("tool", "words"),
     [
         ("zipped", "compressed"),
-        ("cut", ""),
-        ("junk", ""),
-        ("busy", ""),
-        ("away", ""),
+        ("cut", "The connection broke in the middle of its answer."),
+        ("junk", "Its answer is no valid JSON."),
+        ("busy", "It answered with the status 503 Service Unavailable."),
+        ("away", "not followed"),
+        ("page", "text/html"),
+        ("denied", "It refuses access (403 Forbidden)"),
+        ("silent", "did not answer silent within"),
         ("never", "did not answer never within"),
         ("drip", "did not answer drip within"),
     ],
@@ -67,7 +70,7 @@ async def test_a_bad_answer_costs_its_own_call(tool: str, words: str, url: str, 
         with pytest.raises(ToolError) as raised:
             await server.call(tool, {})
         assert words in raised.value.message
-        assert isinstance(raised.value, ToolTimeout) == (tool in ("never", "drip"))
+        assert isinstance(raised.value, ToolTimeout) == (tool in ("never", "drip", "silent"))
         assert (await server.call("say", {})).text == "{}"
 
 
@@ -104,13 +107,52 @@ async def test_a_bearer_token_comes_from_the_caller_and_is_never_shown(tmp_path:
             async with opened(tmp_path, at(url, tmp_path, headers=headers)) as server:
                 assert (await server.call("say", {})).text == "{}"
         async with opened(tmp_path, at(url, tmp_path)) as server:
-            with pytest.raises(ToolUnavailable, match="did not start"):
+            with pytest.raises(ToolUnavailable, match="wants a token"):
                 await server.tools()
+
+
+async def test_a_server_that_wants_a_sign_in_or_another_token_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with mcp_http_server("of-somebody", oauth=True) as (url, _):
+        async with opened(tmp_path, at(url, tmp_path)) as server:
+            with pytest.raises(ToolUnavailable, match="sign in by OAuth") as raised:
+                await server.tools()
+        assert "`bearer_env` in the settings" in raised.value.message
+        with environment({"WEB_TOKEN": "of-somebody-else"}):
+            async with opened(tmp_path, at(url, tmp_path, bearer_env="WEB_TOKEN")) as server:
+                with pytest.raises(ToolUnavailable, match="refuses the token") as raised:
+                    await server.tools()
+        assert "of-somebody" not in raised.value.message
+
+
+async def test_half_an_emoji_costs_no_answer(url: str, tmp_path: Path) -> None:
+    async with opened(tmp_path, at(url, tmp_path)) as server:
+        assert (await server.call("halves", {})).text == "a\ufffd b"
+
+
+async def test_a_session_that_the_server_forgot_is_opened_again_at_the_next_call(
+    url: str, tmp_path: Path
+) -> None:
+    async with opened(tmp_path, at(url, tmp_path)) as server:
+        with pytest.raises(ToolUnavailable, match="ended its session"):
+            await server.call("lost", {})
+        assert (await server.call("lost", {"a": 1})).text == '{"a": 1}'
+
+
+async def test_a_secret_in_an_address_is_masked_and_in_no_log(
+    url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with environment({"WEB_KEY": "key-in-the-address"}):
+        async with opened(tmp_path, at(f"{url}?key=${{WEB_KEY}}", tmp_path)) as server:
+            assert (await server.call("say", {"it": "key-in-the-address"})).text == '{"it": "********"}'
+            with pytest.raises(ToolError):
+                await server.call("junk", {})
+    told = [one.getMessage() for one in caplog.records if one.name.startswith(("mcp.client", "naestro"))]
+    assert not any("key-in-the-address" in one or "It works" in one for one in told)
 
 
 async def test_nobody_at_the_address_is_told(tmp_path: Path) -> None:
     async with opened(tmp_path, at("http://127.0.0.1:9/mcp", tmp_path)) as server:
-        with pytest.raises(ToolUnavailable, match=r"did not start: .*connection attempts failed"):
+        with pytest.raises(ToolUnavailable, match=r"cannot be used: .*connection attempts failed"):
             await server.tools()
 
 

@@ -15,6 +15,7 @@ from naestro.policy.workspace import Workspace
 from naestro.tools.servers.allowed import Described, Judged, Permissions, Store, fits
 from naestro.tools.servers.connection import Connection
 from naestro.tools.servers.definition import Definition, Definitions, all_definitions, file_trust
+from naestro.tools.servers.gate import TOOLS_MAX
 from naestro.tools.servers.naming import tool_name
 from naestro.tools.servers.source import open_server
 from naestro.tools.servers.way import Terms, log_path
@@ -124,7 +125,7 @@ class LocalTooling:
         return ToolServerLook(
             server=await self._told(definition),
             tools=[_shown(definition.name, tool, judged) for tool in tools],
-            lost=dict(connection.lost),
+            lost=_lost(connection),
         )
 
 
@@ -139,6 +140,16 @@ def _shown(server: str, tool: Described, judged: Judged) -> ServerTool:
         digest=tool.digest,
         standing=judged.standings[tool.name],
     )
+
+
+def _lost(connection: Connection) -> dict[str, str]:
+    """The tools that are left out, and in one line those that are too many."""
+    if not connection.listing.further:
+        return dict(connection.listing.lost)
+    return {
+        **connection.listing.lost,
+        f"{connection.listing.further:,} more": f"only the first {TOOLS_MAX} are looked at",
+    }
 
 
 def _refuse_changed(server: str, tools: list[Described], seen: Mapping[str, str]) -> None:

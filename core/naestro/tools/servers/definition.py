@@ -160,9 +160,13 @@ def variables_of(definitions: Definitions) -> set[str]:
     for one in definitions.servers.values():
         names |= {*one.pass_env, *([one.bearer_env] if one.bearer_env else [])}
         secrets = (value.get_secret_value() for value in (*one.env.values(), *one.headers.values()))
-        for text in (one.command, *one.args, one.url, *secrets):
-            names |= {found["name"] for found in _VARIABLE.finditer(text)}
+        names |= variables_in(one.command, *one.args, one.url, *secrets)
     return names
+
+
+def variables_in(*texts: str) -> set[str]:
+    """The names of the variables that `texts` ask for."""
+    return {found["name"] for text in texts for found in _VARIABLE.finditer(text)}
 
 
 def expanded(text: str) -> str:

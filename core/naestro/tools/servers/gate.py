@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeGuard
 
+import anyio.to_thread
 from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCRequest, JSONRPCResponse
 from mcp_types.methods import validate_server_result
 from pydantic import ValidationError
@@ -22,8 +23,10 @@ FLOOD_SHARE: Final = 8
 JUNK_MAX: Final = 1_000
 """Lines that are no messages: programs greet, and some log to the wrong place."""
 SCHEMA_BYTES_MAX: Final = 65_536
+NAME_CHARS_MAX: Final = 128
+"""Of a tool's name, as the protocol has it."""
 TOOLS_MAX: Final = 500
-"""Of one list; a model can make use of a few dozen."""
+"""Of one server; a model can make use of a few dozen."""
 
 
 @dataclass(slots=True)
@@ -36,6 +39,9 @@ class Gate:
     """The protocol's version that was agreed; lists are held to it."""
     lost: dict[str, str] = field(default_factory=dict[str, str])
     """The tools that were taken out, each with the reason."""
+    further: int = 0
+    """How many tools there are beyond the first `TOOLS_MAX`, none of which is looked at."""
+    _taken: int = 0
     pending: set[int] = field(default_factory=set[int])
     """The ids of our requests that are open."""
     _messages: int = 0
@@ -65,24 +71,30 @@ class Gate:
         if self._junk > JUNK_MAX:
             raise ToolUnavailable(f"The server {self.server} was ended: it does not speak the protocol.")
 
-    def admit(self, message: JSONRPCMessage) -> JSONRPCMessage:
-        """The message as the library may see it."""
+    def begin_list(self) -> None:
+        """The next list of tools is the first page of all."""
+        self._taken = self.further = 0
+        self.lost.clear()
+
+    async def admit(self, message: JSONRPCMessage) -> JSONRPCMessage:
+        """The message as the library may see it; a long list is looked through in a thread, for as long as it takes."""
         if isinstance(message, JSONRPCResponse | JSONRPCError) and isinstance(message.id, int):
             self.pending.discard(message.id)
         if not isinstance(message, JSONRPCResponse) or not _is_listing(message.result):
             return message
         result: dict[str, Any] = dict(message.result)
-        result["tools"] = self._sound(message.result)
+        result["tools"] = await anyio.to_thread.run_sync(self._sound, message.result)
         return message.model_copy(update={"result": result})
 
     def _sound(self, listing: Mapping[str, Any]) -> list[Any]:
         """The tools of a list that are sound; the others are remembered as lost."""
         kept: list[Any] = []
         tools: Sequence[Any] = listing["tools"]
-        for number, tool in enumerate(tools):
-            reason = (
-                self._fault(listing, tool) if number < TOOLS_MAX else f"it is beyond the first {TOOLS_MAX}"
-            )
+        room = max(0, TOOLS_MAX - self._taken)
+        self._taken += len(tools[:room])
+        self.further += len(tools[room:])
+        for number, tool in enumerate(tools[:room]):
+            reason = self._fault(listing, tool)
             if reason is None:
                 kept.append(tool)
             else:
@@ -97,6 +109,8 @@ class Gate:
             return None
         except (ValidationError, RecursionError) as error:
             return f"its description is wrong ({_first(error)})"
+        if not 0 < len(tool["name"]) <= NAME_CHARS_MAX:
+            return f"its name has not 1 to {NAME_CHARS_MAX} characters"
         return schema_fault(tool["inputSchema"])
 
 

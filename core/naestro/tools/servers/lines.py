@@ -4,9 +4,14 @@
 no process.
 """
 
+import json
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
+
+from naestro.config_sources import is_table
+from naestro.types import Json
 
 SCRAP_BYTES = 4_096
 """Kept of both ends of a line that is too long: the id of what it answers stands in one of them."""
@@ -62,6 +67,33 @@ class BoundedLines:
             return overlong
         line, self._line = bytes(self._line), bytearray()
         return line
+
+
+def mended(line: bytes) -> Json:
+    """The JSON of a message that strict readers refuse for one sign, that sign replaced. Raises `ValueError`.
+
+    Servers cut texts in the middle of an emoji, and some write in the code page of their system.
+    """
+    return _without_halves(json.loads(line.decode("utf-8", "replace"), parse_constant=_no_number))
+
+
+def _no_number(name: str) -> None:
+    """`NaN` and its like say nothing."""
+
+
+def _without_halves(value: Json) -> Json:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if is_list(value):
+        return [_without_halves(one) for one in value]
+    if is_table(value):
+        return {str(_without_halves(name)): _without_halves(one) for name, one in value.items()}
+    return value
+
+
+def is_list(value: Json) -> TypeGuard[list[Json]]:
+    """Whether `value` is a list of JSON."""
+    return isinstance(value, list)
 
 
 def answered_id(head: bytes, tail: bytes, pending: Collection[int]) -> int | None:

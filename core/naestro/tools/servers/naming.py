@@ -9,17 +9,20 @@ import re
 NAME_CHARS_MAX = 64
 """What the OpenAI API allows; others allow as much or more."""
 PREFIX_CHARS_MAX = 24
+SEPARATOR = "__"
 _OTHER_SIGNS = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def tool_name(server: str, tool: str) -> str:
     """The name of `tool` of `server` for a model: `github__list_issues`.
 
-    What does not fit, or loses signs, ends in a digest of the whole, so that no two become one.
+    What does not fit, loses signs, or has the separator in the server's name, ends in a digest of the whole, so that no
+    two become one.
     """
     prefix, name = _plain(server)[:PREFIX_CHARS_MAX], _plain(tool)
-    joined = f"{prefix}__{name}"
-    if len(joined) <= NAME_CHARS_MAX and (prefix, name) == (server, tool):
+    joined = f"{prefix}{SEPARATOR}{name}"
+    is_plain = (prefix, name) == (server, tool) and SEPARATOR not in server
+    if len(joined) <= NAME_CHARS_MAX and is_plain:
         return joined
     digest = hashlib.sha256(f"{server}\0{tool}".encode("utf-8", "surrogatepass")).hexdigest()[:6]
     return f"{joined[: NAME_CHARS_MAX - 7]}_{digest}"

@@ -20,6 +20,8 @@ from naestro.tools.servers.server_tool import ServerTool
 from naestro.tools.servers.way import Terms
 from naestro.tools.tool import Offered, Tool, Tools
 
+LOST_SHOWN_MAX = 5
+
 
 @dataclass(frozen=True, slots=True)
 class _Part:
@@ -78,6 +80,7 @@ class RunTools:
             return _Part(troubles=(f"The tools of the server {server.name} are missing: {error.message}",))
         judged = await self._permissions.judge(definition, described)
         allowed = set(judged.allowed)
+        server.rely_on(allowed)
         tools = tuple(ServerTool(server, one) for one in described if one.name in allowed)
         return _Part(tools, tuple(_troubles(server, judged.changed)))
 
@@ -88,8 +91,13 @@ def _troubles(server: Connection, changed: list[str]) -> Iterator[str]:
             f"The server {server.name} is off: it describes {', '.join(changed[:5])} in another way than when it was "
             f"allowed. Look at it with `naestro tools show {server.name}`, and allow it again."
         )
-    for name, reason in list(server.lost.items())[:5]:
+    for name, reason in list(server.listing.lost.items())[:LOST_SHOWN_MAX]:
         yield f"The tool {name} of the server {server.name} is left out: {reason}."
+    unsaid = max(0, len(server.listing.lost) - LOST_SHOWN_MAX) + server.listing.further
+    if unsaid:
+        yield (
+            f"{unsaid:,} more tools of the server {server.name} are left out; see `naestro tools show {server.name}`."
+        )
 
 
 @asynccontextmanager

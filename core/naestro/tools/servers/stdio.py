@@ -18,11 +18,11 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.shared.message import SessionMessage
 from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
 
-from naestro.engines.guard import RotatingLog
 from naestro.errors import ToolUnavailable
 from naestro.tools.servers import child
 from naestro.tools.servers.gate import Gate
-from naestro.tools.servers.lines import BoundedLines, Overlong, answered_id
+from naestro.tools.servers.lines import BoundedLines, Overlong, answered_id, is_list, mended
+from naestro.tools.servers.veil import Veil, VeiledLog
 
 READ_BYTES = 65_536
 END_S = 6.0
@@ -45,6 +45,8 @@ class Program:
     cwd: Path
     log: Path
     """Where what it writes to its standard error is kept."""
+    veil: Veil = field(default_factory=Veil)
+    """What of that is left out."""
 
 
 @dataclass(slots=True)
@@ -132,6 +134,7 @@ class _Link:
 
     def __init__(self, process: Process, program: Program, gate: Gate, ended: Ended) -> None:
         self._process, self._program, self._gate, self._ended = process, program, gate, ended
+        self._log = VeiledLog(program.log, program.veil)
         self.is_written = anyio.Event()
         """Set when there is nothing more to write."""
 
@@ -142,7 +145,7 @@ class _Link:
             await self._bring(to_session)
         except ToolUnavailable as fault:
             error = fault
-            RotatingLog(self._program.log).write(f"[naestro] {fault.message}\n".encode())
+            self._log.write(f"[naestro] {fault.message}\n".encode())
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
             pass  # the session is gone, or the pipe broke
         finally:
@@ -158,36 +161,34 @@ class _Link:
         assert stdout is not None
         async for data in _pieces(stdout):
             for line in lines.feed(data):
-                message = self._message(line)
-                if message is not None:
-                    await to_session.send(SessionMessage(message))
+                for message in self._messages(line):
+                    await to_session.send(SessionMessage(await self._gate.admit(message)))
 
-    def _message(self, line: bytes | Overlong) -> JSONRPCMessage | None:
-        """What a line says; an error in the place of an answer that cannot be read; None for what is no message."""
+    def _messages(self, line: bytes | Overlong) -> list[JSONRPCMessage]:
+        """What a line says; an error in the place of an answer that cannot be read; nothing for what is no message."""
         if isinstance(line, Overlong):
             self._gate.count(0)
             words = f"Its answer has {line.size_bytes:,} bytes; at most {self._gate.message_max_bytes:,} are read."
             return self._blame(line.head, line.tail, words)
         self._gate.count(len(line))
         if not line.strip():
-            return None
+            return []
         try:
-            return self._gate.admit(jsonrpc_message_adapter.validate_json(line, by_name=False))
+            return _read(line)
         except (ValueError, RecursionError):
             self._gate.junk()
-            return (
-                self._blame(line, line, "Its answer is no valid JSON.") if line.lstrip()[:1] == b"{" else None
-            )
+            is_message = line.lstrip()[:1] in (b"{", b"[")
+            return self._blame(line, line, "Its answer is no valid JSON.") if is_message else []
 
-    def _blame(self, head: bytes, tail: bytes, words: str) -> JSONRPCMessage | None:
+    def _blame(self, head: bytes, tail: bytes, words: str) -> list[JSONRPCMessage]:
         """An error for the request that a broken message answers; where that cannot be told, the connection ends."""
         request = answered_id(head, tail, self._gate.pending)
         if request is None:
             if self._gate.pending:
                 raise ToolUnavailable(f"The server {self._program.name} was ended. {words}")
-            return None
+            return []
         self._gate.pending.discard(request)
-        return JSONRPCError(jsonrpc="2.0", id=request, error=ErrorData(code=INTERNAL_ERROR, message=words))
+        return [JSONRPCError(jsonrpc="2.0", id=request, error=ErrorData(code=INTERNAL_ERROR, message=words))]
 
     async def write(self, from_session: MemoryObjectReceiveStream[SessionMessage]) -> None:
         """Bring the session's messages to the server."""
@@ -207,10 +208,26 @@ class _Link:
         """Keep what the server writes to its standard error, the end of it where that is much."""
         stderr = self._process.stderr
         assert stderr is not None
-        log = RotatingLog(self._program.log)
-        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+        try:
             async for data in _pieces(stderr):
-                log.write(data)
+                self._log.write(data)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+            pass  # the pipe broke
+        finally:
+            self._log.end()
+
+
+def _read(line: bytes) -> list[JSONRPCMessage]:
+    """The messages of a line: one, or several, as protocol 2025-03-26 has them. Raises `ValueError`, `RecursionError`.
+
+    What is JSON but for a sign (half a surrogate pair, a byte that is no UTF-8) is read without that sign.
+    """
+    try:
+        return [jsonrpc_message_adapter.validate_json(line, by_name=False)]
+    except ValueError:
+        found = mended(line)
+        items = found if is_list(found) else [found]
+        return [jsonrpc_message_adapter.validate_python(one, by_name=False) for one in items]
 
 
 async def _send(stdin: ByteSendStream, message: JSONRPCMessage) -> None:

@@ -5,6 +5,7 @@ from the caller's environment; what came of them is masked in everything that th
 """
 
 import os
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any, Final
 from naestro.config import ToolsSettings, variable
 from naestro.engines.addresses import is_loopback
 from naestro.errors import ToolUnavailable
-from naestro.tools.servers.definition import Definition, expanded
+from naestro.tools.servers.definition import Definition, expanded, variables_in
 from naestro.tools.servers.gate import Gate
 from naestro.tools.servers.http import open_address
 from naestro.tools.servers.stdio import Ended, Program, open_program
+from naestro.tools.servers.veil import Veil
 
 INHERITED: Final = (
     *("PATH", "HOME", "LOGNAME", "USER", "SHELL", "TERM"),
@@ -25,9 +27,6 @@ INHERITED: Final = (
 """Variables that a server gets without being named: where things lie, and how text is written. No key is among them."""
 WORDS_MAX: Final = 300
 """Characters of a server's own words in an error."""
-MASK: Final = "********"
-SECRET_CHARS_MIN: Final = 6
-"""A shorter value is no secret, and stands in every other word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,8 @@ class Way:
     def __init__(self, definition: Definition, terms: Terms) -> None:
         """Open nothing yet."""
         self._definition, self._terms = definition, terms
-        self._secrets: list[str] = []
+        self.veil = Veil()
+        """What it is given in secret, from its start on."""
 
     # The transports' streams differ in their types; the protocol's library takes both.
     def open(self, gate: Gate, ended: Ended) -> AbstractAsyncContextManager[Any]:
@@ -59,21 +59,16 @@ class Way:
             )
         return self._address(gate) if one.is_remote else self._program(gate, ended)
 
-    def masked(self, text: str) -> str:
-        """`text` without what the server was given in secret."""
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return text
-
     def words(self, text: str) -> str:
         """A server's own words, as an error may repeat them."""
-        return " ".join(self.masked(text).split())[:WORDS_MAX]
+        return " ".join(self.veil.text(text).split())[:WORDS_MAX]
 
     def _program(self, gate: Gate, ended: Ended) -> AbstractAsyncContextManager[Any]:
         one = self._definition
         given = {name: value for name in (*INHERITED, *one.pass_env) if (value := variable(name)) is not None}
         secret = {name: expanded(value.get_secret_value()) for name, value in one.env.items()}
-        self._hide(*secret.values(), *(given[name] for name in one.pass_env if name in given))
+        named = (given[name] for name in one.pass_env if name in given)
+        self.veil.hide(*secret.values(), *named, *_filled_in(one.command, *one.args))
         with suppress(OSError):  # without a log it works too
             self._terms.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         program = Program(
@@ -82,6 +77,7 @@ class Way:
             environment={**given, **secret},
             cwd=Path(os.path.normpath(one.root / expanded(one.cwd))),
             log=log_path(self._terms.logs, one),
+            veil=self.veil,
         )
         return open_program(program, gate, ended)
 
@@ -90,11 +86,30 @@ class Way:
         headers = {name: expanded(value.get_secret_value()) for name, value in one.headers.items()}
         if one.bearer_env is not None:
             headers["authorization"] = f"Bearer {expanded(f'${{{one.bearer_env}}}')}"
-        self._hide(*(value.removeprefix("Bearer ") for value in headers.values()))
+        self.veil.hide(*headers.values(), *_credentials(headers), *_filled_in(one.url))
         return open_address(expanded(one.url), headers, gate)
 
-    def _hide(self, *values: str) -> None:
-        self._secrets = sorted({one for one in values if len(one) >= SECRET_CHARS_MIN}, key=len, reverse=True)
+
+def _credentials(headers: Mapping[str, str]) -> Iterator[str]:
+    """What stands behind the scheme of an authorization: the token of `Bearer …`."""
+    return (
+        value.partition(" ")[2] for name, value in headers.items() if name.lower().endswith("authorization")
+    )
+
+
+def _filled_in(*texts: str) -> Iterator[str]:
+    """The values that variables give to `texts`, but for plain ones: what every server gets anyway, and real paths."""
+    for name in variables_in(*texts):
+        value = variable(name) or ""
+        if name not in INHERITED and not _is_path(value):
+            yield value
+
+
+def _is_path(value: str) -> bool:
+    try:
+        return Path(value).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def log_path(folder: Path, definition: Definition) -> Path:
