@@ -50,8 +50,8 @@ def run(
 ) -> Iterator[Asked]:
     """Every contender on every set of `sources`; `limit` cases of each at most, `ablated` of them without parts too."""
     for source in sources:
-        for kind, tree, found in _sets(source, kinds):
-            chosen = random.Random(SEED).sample(found, min(limit or len(found), len(found)))
+        for kind, tree, found in sets(source, kinds):
+            chosen = some(found, limit)
             began = time.monotonic()
             answers = contenders.ours(tree, [case.question for case in chosen], ablated=ablated)
             if with_peers:
@@ -72,7 +72,13 @@ def of_half(half: str) -> list[Source]:
     return [source for source in SOURCES if source.half == half]
 
 
-def _sets(source: Source, kinds: str) -> Iterator[tuple[str, Path, list[Case]]]:
+def some(cases: Sequence[Case], limit: int | None) -> list[Case]:
+    """`limit` of the cases, the same ones each time; all where there is no limit."""
+    return random.Random(SEED).sample(cases, min(limit or len(cases), len(cases)))
+
+
+def sets(source: Source, kinds: str) -> Iterator[tuple[str, Path, list[Case]]]:
+    """Of one source: each set among `kinds` that can be had here, with the tree that is searched and its cases."""
     try:
         if "commits" in kinds and source.repository and (found := _of_history(source)):
             yield "commits", source.path(), found

@@ -16,6 +16,7 @@ CASES = 40
 SECONDS = 100
 """After which no further source is begun."""
 PEERS = ("semble", "plain BM25", "full text alone", "vectors alone")
+PEOPLE = "questions of other people"
 SHOWN = ("file recall", "file NDCG", "span recall", "span NDCG")
 
 
@@ -42,23 +43,24 @@ def _of(found: list[Asked], kind: str) -> list[Row]:
         if not len(own):
             continue
         figures = list(zip(NAMES, means(own), *interval(shipped, own), strict=True))
-        for name, value, gain, low, high in figures:
+        for name, mean, more, low, high in figures:
             if name not in SHOWN:
                 continue
+            said = f"retrieval: {kind}, {name}"
             if contender == SHIPPED:
-                lines.append(_row(f"{kind}, {name}", float(value), len(own)))
+                lines.append(value(said, mean, len(own)))
             else:
-                bounds = (float(low), float(high))
-                lines.append(_gain(f"{kind}, {name}, more than {contender}", float(gain), bounds, len(own)))
+                lines.append(gain(f"{said}, more than {contender}", more, (low, high), len(own)))
     return lines
 
 
-def _row(name: str, value: float, cases: int) -> Row:
-    against = "the shipped search, on questions of other people"
-    return Row(f"retrieval: {name}", value, "", "", None, (value, value), cases, against)
+def value(name: str, mean: float, cases: int, against: str = "the shipped search") -> Row:
+    """The mean of one figure over the cases."""
+    return Row(name, float(mean), "", "", None, (float(mean), float(mean)), cases, f"{against}; {PEOPLE}")
 
 
-def _gain(name: str, gain: float, bounds: tuple[float, float], cases: int) -> Row:
+def gain(name: str, mean: float, bounds: tuple[float, float], cases: int) -> Row:
     """A paired difference; its spread is where 95 % of bootstrap resamples lie, and the goal is that it holds no 0."""
     against = "the same cases; the spread is the bootstrap interval of the paired difference"
-    return Row(f"retrieval: {name}", gain, "", "> 0, interval too", bounds[0] > 0, bounds, cases, against)
+    low, high = map(float, bounds)
+    return Row(name, float(mean), "", "> 0, interval too", low > 0, (low, high), cases, against)

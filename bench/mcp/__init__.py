@@ -10,28 +10,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.front_end import FrontEnd, end_daemon, resident_mb
+from bench.front_end import end_daemon, resident_mb
 from bench.index.changes import make_branch
 from bench.index.daemon import Indexed, indexed
-from bench.index.model import semble_model
-from bench.index.peers import NoPeers
 from bench.index.questions import questions
-from bench.peers import Peer, environment, family, is_installed
+from bench.mcp import answers
+from bench.mcp.others import SERVER, Other, Server, Starts, installed, offline, starts
+from bench.peers import family
 from bench.row import Row, row
 from bench.trees import SYMPY
-from naestro.config import cache
 
-SERVER = (str(Path(sys.executable).with_name("naestro")), "mcp")
-PARAMS = {
-    "protocolVersion": "2025-11-25",
-    "capabilities": {},
-    "clientInfo": {"name": "bench", "version": "1"},
-}
 PAIRS = 20
 COLD_STARTS = 5
 STARTS = 5
@@ -41,125 +33,24 @@ ANSWER_S = 60
 LINES = "SymPy 1.14, 753,704 lines"
 
 
-@dataclass(frozen=True, slots=True)
-class Other:
-    """Another server, and how it is asked to search."""
-
-    peer: Peer
-    arguments: Callable[[Path], list[str]]
-    """Of its command, for a work tree."""
-    search: Callable[[str, Path], tuple[str, dict[str, Any]]] | None = None
-    """The tool and its arguments for a question; None where it has no search over code."""
-    prepare: tuple[str, Callable[[Path], dict[str, Any]]] | None = None
-    """A call that comes before the first search."""
-
-
-OTHERS = (
-    Other(
-        Peer("semble", "semble[mcp]==0.7.0", ("bin/semble",), is_python=True),
-        lambda _: [],
-        lambda question, tree: ("search", {"query": question, "repo": str(tree)}),
-    ),
-    Other(
-        Peer("serena", "serena-agent==2.1.0", ("bin/serena",), is_python=True),
-        lambda tree: [
-            "start-mcp-server",
-            "--project",
-            str(tree),
-            "--enable-web-dashboard",
-            "false",
-        ],
-        lambda question, _: ("search_for_pattern", {"substring_pattern": longest(question)}),
-    ),
-    Other(
-        Peer("code-index", "code-index-mcp==2.17.1", ("bin/code-index-mcp",), is_python=True),
-        lambda _: [],
-        lambda question, _: ("search_code_advanced", {"pattern": longest(question)}),
-        ("set_project_path", lambda tree: {"path": str(tree)}),
-    ),
-    Other(
-        Peer(
-            "server-filesystem",
-            "@modelcontextprotocol/server-filesystem@2026.8.31",
-            ("node_modules/.bin/mcp-server-filesystem",),
-        ),
-        lambda tree: [str(tree)],
-    ),
-)
-
-
-class Server(FrontEnd):
-    """A server on pipes."""
-
-    def greet(self) -> float:
-        """The handshake; the seconds from the process's start to the answer."""
-        self.ask("initialize", **PARAMS)
-        took_s = time.perf_counter() - self.started
-        self.notify("notifications/initialized")
-        return took_s
-
-    def call(self, name: str, **arguments: Any) -> dict[str, Any]:
-        """A tool's result. Raises `RuntimeError` where it is an error."""
-        result = self.ask("tools/call", name=name, arguments=arguments)
-        if result.get("isError"):
-            raise RuntimeError(f"{name}: {str(result['content'])[:300]}")
-        return result
-
-
 def measure() -> list[Row]:
     """All rows."""
     source = SYMPY.path() / "sympy"
     asked = questions(source, QUESTIONS)
     # Before the stand takes the cache folder's place.
-    installed, offline = _installed(), _offline()
+    found, settings = installed(), offline()
     with indexed(source, make_branch) as place:
         place.index_s()
-        others = _others(place, installed, offline)
-        return [
+        others = starts(place, found, settings)
+        times = [
             *_starts(place, others),
             *_searches(place, others, asked),
             *_at_once(place, asked),
         ]
+    return [*times, *answers.rows(found, settings)]
 
 
-def longest(question: str) -> str:
-    """The longest word of a question: what a search for text can find of it."""
-    return max(question.split(), key=len).strip(".,:;()`'\"")
-
-
-def _installed() -> list[tuple[Other, Path]]:
-    """Those that can be installed here, and where."""
-    folders = [(other, cache() / "bench" / "peers" / f"mcp-{other.peer.name}") for other in OTHERS]
-    return [(other, folder) for other, folder in folders if is_installed(other.peer, folder)]
-
-
-def _others(
-    place: Indexed, installed: Sequence[tuple[Other, Path]], offline: Mapping[str, str]
-) -> dict[str, tuple[Other, Callable[[], Server]]]:
-    """How each of them is started in the work tree, with a home of its own."""
-    home = place.stand.home.parent / "others"
-    home.mkdir()
-    found: dict[str, tuple[Other, Callable[[], Server]]] = {}
-    for other, folder in installed:
-        command = [str(folder / other.peer.start[0]), *other.peer.start[1:], *other.arguments(place.tree)]
-        env = environment(home / other.peer.name) | dict(offline)
-        found[other.peer.name] = (
-            other,
-            lambda command=command, env=env: Server(place.tree, command, env),
-        )
-    return found
-
-
-def _offline() -> dict[str, str]:
-    """What keeps semble from the hub: its model lies in a folder, with the same word vectors as ours."""
-    try:
-        return {"HF_HUB_OFFLINE": "1", "SEMBLE_MODEL_NAME": str(semble_model())}
-    except NoPeers as error:
-        print(f"semble has no model: {error}", file=sys.stderr)
-        return {"HF_HUB_OFFLINE": "1"}
-
-
-def _starts(place: Indexed, others: Mapping[str, tuple[Other, Callable[[], Server]]]) -> list[Row]:
+def _starts(place: Indexed, others: Starts) -> list[Row]:
     ours = [_start(lambda: Server(place.tree, SERVER)) for _ in range(PAIRS + 1)][1:]
     bare = [_bare_s(place.tree) for _ in range(PAIRS)]
     ratios = [took / statistics.median(bare) for took, _ in ours]
@@ -229,9 +120,7 @@ def _cold_ms(place: Indexed) -> list[float]:
     return found
 
 
-def _searches(
-    place: Indexed, others: Mapping[str, tuple[Other, Callable[[], Server]]], asked: Sequence[str]
-) -> list[Row]:
+def _searches(place: Indexed, others: Starts, asked: Sequence[str]) -> list[Row]:
     with Server(place.tree, SERVER) as server:
         server.greet()
         server.call("search_code", query=asked[0])
@@ -246,7 +135,7 @@ def _searches(
         row("mcp: search_code, p95", [_p95(ours)], "ms", at_most=60, against=LINES),
     ]
     for name, (other, start) in others.items():
-        if other.search is not None:
+        if other.is_content:
             rows += _others_search(name, other, start, place.tree, asked)
     return rows
 
@@ -254,24 +143,21 @@ def _searches(
 def _others_search(
     name: str, other: Other, start: Callable[[], Server], tree: Path, asked: Sequence[str]
 ) -> list[Row]:
-    assert other.search is not None
     try:
         with start() as server:
             server.give_up_after(ANSWER_S * 10)
-            server.greet()
-            if other.prepare is not None:
-                tool, arguments = other.prepare
-                server.call(tool, **arguments(tree))
-            calls = [other.search(question, tree) for question in asked]
-            server.call(calls[0][0], **calls[0][1])
-            times = [_timed_ms(server, tool, **arguments) for tool, arguments in calls]
+            other.ready(server, tree)
+            form = other.forms[0]
+            calls = [form.arguments(question, tree) for question in asked]
+            server.call(form.tool, **calls[0])
+            times = [_timed_ms(server, form.tool, **arguments) for arguments in calls]
     except (OSError, EOFError, RuntimeError) as error:
         print(f"{name} is left out of the search: {error}", file=sys.stderr)
         return []
-    tool = calls[0][0]
+    against = f"{LINES}; {form.name}"
     return [
-        row(f"mcp: {name}, {tool}", times, "ms", against=LINES),
-        row(f"mcp: {name}, {tool}, p95", [_p95(times)], "ms", against=LINES),
+        row(f"mcp: {name}, {form.tool}", times, "ms", against=against),
+        row(f"mcp: {name}, {form.tool}, p95", [_p95(times)], "ms", against=against),
     ]
 
 
