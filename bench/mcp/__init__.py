@@ -1,8 +1,9 @@
-"""The MCP server beside others of its kind: its start, a search, many calls at once, the memory of a window.
+"""The MCP server beside others: its start, a search and what it finds, many calls at once, the memory of a window.
 
 A program starts `naestro mcp` for each window; the daemon is warm but for the rows that say otherwise. The search is
-asked of SymPy's 753,704 lines. Others are installed from their registries into the cache folder, each at the version
-below; one that cannot be installed or does not answer is named on standard error and left out. None is given a key.
+timed on SymPy's 753,704 lines; what is found is judged in `answers`, on repositories whose right answers are known.
+Others are installed from their registries into the cache folder, each at the version in `others`; one that cannot be
+installed or does not answer is named on standard error and left out. None is given a key.
 """
 
 import statistics
@@ -135,29 +136,28 @@ def _searches(place: Indexed, others: Starts, asked: Sequence[str]) -> list[Row]
         row("mcp: search_code, p95", [_p95(ours)], "ms", at_most=60, against=LINES),
     ]
     for name, (other, start) in others.items():
-        if other.is_content:
-            rows += _others_search(name, other, start, place.tree, asked)
+        if other.timed:
+            calls = [other.timed(question, place.tree) for question in asked]
+            rows += _others_search(name, other, start, place.tree, calls)
     return rows
 
 
 def _others_search(
-    name: str, other: Other, start: Callable[[], Server], tree: Path, asked: Sequence[str]
+    name: str, other: Other, start: Callable[[], Server], tree: Path, calls: Sequence[dict[str, Any]]
 ) -> list[Row]:
+    tool = other.forms[0].tool
     try:
         with start() as server:
             server.give_up_after(ANSWER_S * 10)
             other.ready(server, tree)
-            form = other.forms[0]
-            calls = [form.arguments(question, tree) for question in asked]
-            server.call(form.tool, **calls[0])
-            times = [_timed_ms(server, form.tool, **arguments) for arguments in calls]
+            server.call(tool, **calls[0])
+            times = [_timed_ms(server, tool, **arguments) for arguments in calls]
     except (OSError, EOFError, RuntimeError) as error:
         print(f"{name} is left out of the search: {error}", file=sys.stderr)
         return []
-    against = f"{LINES}; {form.name}"
     return [
-        row(f"mcp: {name}, {form.tool}", times, "ms", against=against),
-        row(f"mcp: {name}, {form.tool}, p95", [_p95(times)], "ms", against=against),
+        row(f"mcp: {name}, {tool}", times, "ms", against=LINES),
+        row(f"mcp: {name}, {tool}, p95", [_p95(times)], "ms", against=LINES),
     ]
 
 

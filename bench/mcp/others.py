@@ -76,11 +76,11 @@ class Other:
     arguments: Callable[[Path], list[str]]
     """Of its command, for a work tree."""
     forms: tuple[Form, ...]
-    """Of its search; the first one is timed."""
+    """Of its search, of which the best one counts."""
+    timed: Callable[[str, Path], dict[str, Any]] | None = None
+    """The arguments of its search as it is timed, in its plainest form; None where it does not look into files."""
     prepare: tuple[str, Callable[[Path], dict[str, Any]]] | None = None
     """A call that comes before the first search."""
-    is_content: bool = True
-    """Whether it looks into files; else at their names alone."""
 
     def ready(self, server: Server, tree: Path) -> None:
         """Greet, and make the work tree known."""
@@ -188,6 +188,7 @@ OTHERS = (
         Peer("semble", "semble[mcp]==0.7.0", ("bin/semble",), is_python=True),
         lambda _: [],
         (_semble(RESULTS), _semble(2 * RESULTS)),
+        lambda question, tree: {"query": question, "repo": str(tree)},
     ),
     Other(
         Peer("serena", "serena-agent==2.1.0", ("bin/serena",), is_python=True),
@@ -206,6 +207,7 @@ OTHERS = (
             _serena("any of the three longest words", longest),
             _serena("any telling word", telling),
         ),
+        lambda question, _: {"substring_pattern": any_of(_one(question))},
     ),
     Other(
         Peer("code-index", "code-index-mcp==2.17.1", ("bin/code-index-mcp",), is_python=True),
@@ -215,6 +217,7 @@ OTHERS = (
             _code_index("any of the three longest words", longest),
             _code_index("any telling word", telling),
         ),
+        lambda question, _: {"pattern": _one(question)[0]},
         ("set_project_path", lambda tree: {"path": str(tree)}),
     ),
     Other(
@@ -225,7 +228,6 @@ OTHERS = (
         ),
         lambda tree: [str(tree)],
         (_by_name("any telling word in a file's name", telling),),
-        is_content=False,
     ),
 )
 
