@@ -242,6 +242,12 @@ def test_what_may_not_be_written_is_told(cli: Cli, protected: str) -> None:
         assert f"{file} cannot be written: " in refused.stderr
         assert "`naestro setup zed --print`" in refused.stderr
         assert file.read_text() == COMMENTED
+        (file if protected == "file" else folder).chmod(0o700)
+        assert cli.run("setup", "zed", "--yes", env=env).returncode == 0
+        (file if protected == "file" else folder).chmod(0o400 if protected == "file" else 0o500)
+        kept = cli.run("setup", "zed", "--undo", "--yes", env=env)
+        assert kept.returncode == 2
+        assert "take Naestro's entry out by hand" in kept.stderr
 
 
 def test_a_disk_that_fails_leaves_the_file_as_it_was(cli: Cli, settings: Path) -> None:

@@ -124,12 +124,20 @@ def setup_vscode(undo: Undo = False, print_only: PrintOnly = False, yes: ChangeY
 
 
 @setup_app.command("generic")
-def setup_generic() -> None:
+def setup_generic(
+    http: Annotated[
+        bool,
+        typer.Option("--http", help="The daemon's address and token instead, which count until it ends."),
+    ] = False,
+) -> None:
     """Print what most other programs take that speak the Model Context Protocol."""
     from naestro.terminal.mcp_programs import GENERIC
-    from naestro.terminal.setup import print_snippet
+    from naestro.terminal.setup import print_http_snippet, print_snippet
 
-    print_snippet(GENERIC)
+    if http:
+        print_http_snippet()
+    else:
+        print_snippet(GENERIC)
 
 
 def _set_up(program: "Program", *, undo: bool, print_only: bool, yes: bool) -> None:

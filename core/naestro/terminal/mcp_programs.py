@@ -19,6 +19,15 @@ def _entry() -> dict[str, Json]:
     return {"command": program, "args": [*arguments], "env": {}}
 
 
+def http_entry(port: int, token: str, workspace: Path) -> dict[str, Json]:
+    """How a program reaches the daemon itself, which knows a workspace by its header."""
+    return {
+        "type": "http",
+        "url": f"http://127.0.0.1:{port}/mcp",
+        "headers": {"Authorization": f"Bearer {token}", "Naestro-Workspace": str(workspace)},
+    }
+
+
 def _typed_entry() -> dict[str, Json]:
     return {"type": "stdio", **_entry()}
 

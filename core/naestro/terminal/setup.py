@@ -14,15 +14,19 @@ import termios
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from naestro.errors import InputError
+from naestro.client.reaching import reach_daemon
+from naestro.errors import DaemonUnreachable, InputError
 from naestro.policy.diff import file_diff
+from naestro.terminal import jsonc
 from naestro.terminal.asking import colour_diff
+from naestro.terminal.daemon import status_of
 from naestro.terminal.exits import Exit
-from naestro.terminal.mcp_programs import PROGRAMS
+from naestro.terminal.mcp_programs import GENERIC, PROGRAMS, http_entry
 from naestro.terminal.programs import Program, is_empty
+from naestro.terminal.streams import say
 from naestro.terminal.text import visible
 from naestro.terminal.zed import ZED, ZED_TOOLS
 
@@ -32,6 +36,11 @@ SIZE_MAX = 5_000_000
 """Bytes: settings that are larger are none."""
 NEW_MODE = 0o600
 ENCODING = "utf-8"
+HTTP_NOTE = (
+    "Port and token count until this daemon ends: by `naestro daemon stop`, an update, a restart of the machine, or "
+    "when nobody needed it for the time in daemon.idle_stop_s (30 minutes, if you set nothing). Then run this again.\n"
+    "Whoever has the token may ask what you may. A program that can start `naestro mcp` itself needs neither."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +55,20 @@ class Change:
     """None where the file goes."""
     program: str
     """As `naestro setup` is told."""
+    is_undone: bool
+    """Whether Naestro goes out."""
 
     @property
     def backup(self) -> Path:
         """Where what was there is kept."""
         return self.file.with_name(self.file.name + BACKUP_SUFFIX)
+
+    @property
+    def by_hand(self) -> str:
+        """What the person can do where the file cannot be written."""
+        if self.is_undone:
+            return "take Naestro's entry out by hand"
+        return f"add what `naestro setup {self.program} --print` prints by hand"
 
     def diff(self) -> str:
         """What changes, for a person's eyes."""
@@ -84,6 +102,20 @@ def print_snippet(program: Program) -> None:
     print(program.snippet())
 
 
+def print_http_snippet() -> None:
+    """Print how the daemon, which is started if need be, is reached over HTTP now; beside it, for how long that counts.
+
+    Raises `DaemonError`.
+    """
+    places = reach_daemon()
+    status = status_of(places)
+    if status is None:
+        raise DaemonUnreachable("Naestro's daemon ended meanwhile.", hint="Run the command again.")
+    entry = http_entry(status.port, places.token(), Path.cwd())
+    print(jsonc.put("", GENERIC.path, entry).rstrip(), flush=True)
+    say(HTTP_NOTE)
+
+
 def left_in_settings() -> list[Change]:
     """What takes Naestro out of all programs' settings; a file that cannot be read is told, and left."""
     by_file = defaultdict[Path, list[Program]](list)
@@ -110,9 +142,9 @@ def planned(programs: Sequence[Program], file: Path, *, is_undone: bool) -> list
         raise InputError(f"{file} cannot be changed. {error.message}", hint=error.hint) from error
     if after == (before or ""):
         return []
-    change = Change(file, before, after, programs[0].name)
+    change = Change(file, before, after, programs[0].name, is_undone)
     if is_undone and is_empty(after) and not change.backup.exists():
-        return [Change(file, before, None, programs[0].name)]  # the file is of this command's own making
+        return [replace(change, after=None)]  # the file is of this command's own making
     return [change]
 
 
@@ -137,7 +169,7 @@ def make(change: Change) -> str:
     except OSError as error:
         raise InputError(
             f"{change.file} cannot be written: {error.strerror}.",
-            hint=f"Mend its permissions, or add what `naestro setup {change.program} --print` prints by hand.",
+            hint=f"Mend its permissions, or {change.by_hand}.",
         ) from error
 
 
@@ -153,6 +185,8 @@ def _made(change: Change) -> str:
         _replace(change.file, change.after)
         change.backup.unlink()
         return f"changed {change.file} to what it was"
+    _require_writable(Path(os.path.realpath(change.file)))
+    change.backup.unlink(missing_ok=True)  # it may be write-protected, as what it was copied from
     shutil.copy2(change.file, change.backup)
     _replace(change.file, change.after)
     return f"changed {change.file}; what was there is in {change.backup}"
@@ -180,14 +214,19 @@ def _read(file: Path) -> str | None:
     return text
 
 
+def _require_writable(real: Path) -> None:
+    """Raise `OSError` where the person wants it left alone: write-protected, or managed by another program."""
+    with real.open("r+b"):
+        pass
+
+
 def _replace(file: Path, text: str) -> None:
     """Give `file`, or what it leads to, this text: whole or not at all. It keeps its mode."""
     real = Path(os.path.realpath(file))
     mode = NEW_MODE
     if real.exists():
         mode = stat.S_IMODE(real.stat().st_mode)
-        with real.open("r+b"):
-            pass  # raises where the person wants it left alone: write-protected, or managed by another program
+        _require_writable(real)
     with tempfile.NamedTemporaryFile(prefix=f".{real.name}.", dir=real.parent, delete=False) as opened:
         new = Path(opened.name)
         try:
