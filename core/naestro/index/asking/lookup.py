@@ -37,14 +37,16 @@ _LIKE_SIGNS = re.compile(r"[%_\\]")
 def symbol(names: Names, name: str, limit: int = 50) -> list[Place]:
     """Where `name` is defined: bare (`append`), in its scope (`Journal.append`) or with its module before it.
 
-    Upper and lower case count where that finds anything; where nothing has the name, what ends with it or holds it.
+    Upper and lower case count where that finds anything; where nothing has the name, what begins with it, ends with it
+    or holds it.
     Code comes before tests, documents and foreign files. Raises `InputError` for what is no name.
     """
     wanted = _normal(name)
     bare = wanted.rpartition(".")[2]
     found = _closest(names.named(bare, SAME_NAME_MAX), wanted)
     pattern = _LIKE_SIGNS.sub(r"\\\g<0>", bare)
-    found = found or names.like(f"%{pattern}", limit) or names.like(f"%{pattern}%", limit)
+    for around in (f"{pattern}%", f"%{pattern}", f"%{pattern}%"):
+        found = found or names.like(around, limit)
     return [_place(path, one) for path, one in sorted(found, key=_order)[:limit]]
 
 

@@ -42,7 +42,7 @@ class Standing:
 
     def nothing(self, found: T) -> T:
         """`found`, which is nothing, where all files were looked at; else raises `IndexUnavailable`."""
-        self.check_complete("Run `naestro index`, which waits until it is there.")
+        self.check_complete("Ask again in a moment; `naestro index` waits until it is there.")
         if self.trouble:  # what is asked for may be in files that could not be taken in
             raise IndexUnavailable(
                 self.trouble, hint="Mend that; `naestro grep` reads the files as they are."
