@@ -9,14 +9,15 @@ from urllib.parse import unquote, urlsplit
 
 from mcp.types import ListRootsResult
 
-from naestro.errors import InputError
+from naestro.errors import InputError, NaestroError
 from naestro_mcp.host import Host
-from naestro_mcp.request import ROOTS, Request
+from naestro_mcp.request import ROOTS, InputNeeded, Request
 
 HEADER = "naestro-workspace"
 """Names the workspace over HTTP, where a client has no folder in which it was started."""
 PATHS = "paths"
 """Under which the roots stand in the state of a request that nothing ties to others."""
+NOWHERE = "/"
 HINT = (
     "Open a folder in your program, let it start `naestro mcp` in the project's folder, or, over HTTP, send the "
     "header Naestro-Workspace with its absolute path."
@@ -29,7 +30,20 @@ async def workspace_of(host: Host, request: Request, wanted: str = "") -> str:
     Raises `InputError` where there is none, `WorkspaceError` for a folder that is none, `InputNeeded`.
     """
     folder = _chosen(await _folders(host, request), wanted)
+    if Path(folder) == Path(Path(folder).anchor):
+        raise InputError(f"{folder} is the top of the disk, which is no project.", hint=HINT)
     return await host.root(folder)
+
+
+async def workspace_so_far(host: Host, request: Request) -> str:
+    """The same; where there is none, or the client has not named its roots yet, the top of the disk.
+
+    Nothing is read there, and only the person's own settings count.
+    """
+    try:
+        return await workspace_of(host, request)
+    except (InputNeeded, NaestroError):
+        return NOWHERE
 
 
 async def _folders(host: Host, request: Request) -> tuple[str, ...]:

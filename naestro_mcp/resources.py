@@ -3,7 +3,9 @@
 `catalogue` lists them; below stand the client and the results of runs. Nothing of another workspace has an address.
 """
 
-from naestro.errors import IndexUnavailable, NotInJournal
+from itertools import chain
+
+from naestro.errors import IndexUnavailable, InputError, NotInJournal
 from naestro.types import InterruptOpened, RunFinished, encode
 from naestro_mcp.resource import Content, ResourceKind
 from naestro_mcp.results import outcome_of, own_run, read_patch
@@ -16,6 +18,8 @@ SIZE_MAX = 1_000_000
 """Characters of one resource, which the protocol cannot page; the events of a long run are cut at a line."""
 COMPLETIONS_MAX = 100
 """As many as the protocol lets one answer have."""
+SYMBOLS_MAX = 200
+"""Definitions that are looked at for a beginning."""
 SYMBOL_RESULTS = 50
 
 
@@ -84,11 +88,16 @@ async def complete_path(call: Call, beginning: str) -> list[str]:
 
 
 async def complete_symbol(call: Call, beginning: str) -> list[str]:
-    """Names that search finds for this beginning; all that begin so are more than anybody reads."""
+    """Names that begin so: bare (`ap` for `append`) or in their scope (`Journal.ap`)."""
     if not beginning.strip():
         return []
+    try:
+        places = await call.host.client.index.symbol(call.root, beginning, limit=SYMBOLS_MAX)
+    except InputError:  # no beginning of a name
+        return []
     reply = await call.host.client.index.search(call.root, beginning, limit=SYMBOL_RESULTS)
-    names = (part for one in reply.results for part in (one.symbol, one.symbol.rpartition(".")[2]))
+    found = (one.name for one in places), (one.symbol for one in reply.results)
+    names = (part for name in chain(*found) for part in (name.rpartition(".")[2], name))
     return list(dict.fromkeys(name for name in names if name.lower().startswith(beginning.lower())))
 
 

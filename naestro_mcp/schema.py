@@ -32,6 +32,8 @@ def _small(node: Json, parts: dict[str, Json]) -> Json:
     if "$ref" in fields:
         return _small(parts[str(fields["$ref"]).rpartition("/")[2]], parts)
     is_struct = "properties" in fields
+    if "enum" in fields:  # some makers of models refuse a choice that does not say that it is a text
+        fields = {"type": "string", **fields}
     return {
         key: _properties(value, parts) if key == "properties" else _small(value, parts)
         for key, value in fields.items()

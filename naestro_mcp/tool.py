@@ -116,5 +116,6 @@ class Tool:
         return wire.ToolAnnotations(
             read_only_hint=False,
             destructive_hint=self.is_destructive,
+            idempotent_hint=False,  # a second call is a second run, a second answer
             open_world_hint=self.is_open,
         )

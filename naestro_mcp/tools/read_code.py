@@ -15,8 +15,8 @@ CODE_MAX = 5
 """Definitions of one name that are shown with their code; of more, the signatures say which one is meant."""
 PLACES_MAX = 200
 LINES_MAX = 100_000
-_TARGET = re.compile(r"(?P<path>.+?)(?::|#L)(?P<start>\d{1,9})(?:-L?(?P<end>\d{1,9}))?")
-"""`path:10-40`, `path:10` and `path#L10-L40`."""
+_TARGET = re.compile(r"(?P<path>.+?)(?::|#L)(?P<start>\d{1,9})(?:-L?(?P<end>\d{1,9})|:\d{1,9}:?)?")
+"""`path:10-40`, `path:10`, `path:10:4` (as compilers name a column) and `path#L10-L40`."""
 
 View = Literal["span", "outline", "symbol", "references"]
 

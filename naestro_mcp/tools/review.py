@@ -14,7 +14,7 @@ class Arguments(msgspec.Struct, forbid_unknown_fields=True):
     """What it takes."""
 
     target: Annotated[
-        str, msgspec.Meta(max_length=4_000, description="A path; empty: the uncommitted change")
+        str, msgspec.Meta(max_length=4_000, description="path; empty: the uncommitted change")
     ] = ""
     root: str = ""
 

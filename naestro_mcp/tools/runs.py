@@ -20,7 +20,7 @@ NOTE_CHARS = 300
 class Arguments(msgspec.Struct, forbid_unknown_fields=True):
     """What it takes."""
 
-    run: Annotated[str, msgspec.Meta(max_length=64, description="An id or last; empty: the list")] = ""
+    run: Annotated[str, msgspec.Meta(max_length=64, description="id, or last; empty: list")] = ""
     view: Literal["result", "trace"] = "result"
     cursor: str = ""
     root: str = ""

@@ -91,7 +91,7 @@ TOOL = Tool(
     name="search_code",
     title="Search the code",
     description=(
-        "Find code of the workspace by meaning and words: what answers a question, defines a name, caused a stack "
+        "Find code by meaning and words: what answers a question, defines a name, caused a stack "
         "trace. Best first, with file and lines. Use it before reading files."
     ),
     toolset=READ,

@@ -29,6 +29,9 @@ async def test_the_list_of_tools_is_small_and_says_what_each_does(
         assert tool.annotations is not None
         assert tool.annotations.open_world_hint is not None
         assert tool.annotations.read_only_hint or tool.annotations.destructive_hint is not None
+        assert tool.annotations.read_only_hint or tool.annotations.idempotent_hint is False
+        for argument in tool.input_schema["properties"].values():
+            assert argument["type"] in {"string", "integer", "array"}
 
 
 @pytest.mark.parametrize("mode", ERAS)
@@ -45,6 +48,8 @@ async def test_every_reading_tool_answers_in_both_forms(
         read = await desk.call("read_code", target="calc.py:4-5")
         assert read.structured_content["spots"][0]["text"] == "\n".join(SOURCE.splitlines()[3:5])
         assert "calc.py:4-5" in text_of(read)
+        for place in ("calc.py:4", "calc.py:4:5", "calc.py#L4"):
+            assert (await desk.ask("read_code", target=place))["spots"][0]["text"] == "def add(left, right):"
         assert (await desk.ask("read_code", target="calc.py", view="outline"))["spots"][0]["name"] == "add"
         assert "calc.py" in (await desk.ask("repo_map"))["map"]
         assert (await desk.ask("runs"))["runs"] == []
@@ -114,6 +119,15 @@ async def test_the_workspace_is_the_clients_root(tmp_path: Path, monkeypatch: py
             assert "root" in tools[0].input_schema["properties"]
 
 
+async def test_the_top_of_the_disk_is_no_workspace_whoever_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for mode in ERAS:
+        async with desk_in(tmp_path, monkeypatch, mode, person=Person(roots=["/"])) as desk:
+            assert "top of the disk" in await desk.refused("search_code", query="x")
+            assert len((await desk.client.list_tools()).tools) == 8
+
+
 async def test_a_client_that_was_started_at_home_without_roots_has_no_workspace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +175,28 @@ async def test_resources_prompts_and_completions(
         symbol = ResourceTemplateReference(type="ref/resource", uri="naestro://symbol/{name}")
         done = await client.complete(symbol, {"name": "name", "value": "ad"})
         assert done.completion.values == ["add"]
+        for nothing in ("", "two words", "x" * 1_000):
+            done = await client.complete(symbol, {"name": "name", "value": nothing})
+            assert done.completion.values == []
+
+
+async def test_names_are_completed_by_their_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mcp.types import ResourceTemplateReference
+
+    symbol = ResourceTemplateReference(type="ref/resource", uri="naestro://symbol/{name}")
+    async with desk_in(tmp_path, monkeypatch, LEGACY) as desk:
+        source = "class Meter:\n    def measure(self): ...\n\n\ndef mean(): ...\n\n\ndef same(): ...\n"
+        (desk.workspace / "meter.py").write_text(source)
+        await desk.index()
+        for beginning, names in (
+            ("me", {"mean", "measure", "Meter", "Meter.measure"}),
+            ("Meter.me", {"Meter.measure"}),
+            ("sa", {"same"}),
+        ):
+            done = await desk.client.complete(symbol, {"name": "name", "value": beginning})
+            assert set(done.completion.values) == names
 
 
 async def test_a_tool_that_the_settings_leave_out_is_unknown(
