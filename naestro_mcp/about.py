@@ -28,7 +28,7 @@ CAPABILITIES: Mapping[str, Json] = {
     "completions": {},
     "prompts": {"listChanged": False},
     "resources": {"listChanged": False, "subscribe": True},
-    "tools": {"listChanged": False},
+    "tools": {"listChanged": True},
 }
 
 

@@ -19,9 +19,10 @@ from naestro_mcp.arguments import decoded
 from naestro_mcp.errors import told, tool_error
 from naestro_mcp.host import Host
 from naestro_mcp.options import Options
-from naestro_mcp.places import workspace_of
+from naestro_mcp.places import workspace_of, workspace_so_far
 from naestro_mcp.request import Context, InputNeeded, Request
 from naestro_mcp.tool import ROOT, Call, Reply, Tool
+from naestro_mcp.tool_notices import ToolNotices
 
 CURSOR = "cursor"
 """The argument of all tools that page."""
@@ -32,14 +33,17 @@ log = logging.getLogger(__name__)
 class Calling:
     """The tools of one server."""
 
-    def __init__(self, host: Host, tools: Mapping[str, Tool]) -> None:
-        """Call `tools`, which are known by their names."""
+    def __init__(self, host: Host, tools: Mapping[str, Tool], notices: ToolNotices) -> None:
+        """Call `tools`, which are known by their names; `notices` hears who was told of which."""
         self._host = host
+        self._notices = notices
         self._tools = tools
 
     async def listed(self, request: Request) -> list[wire.Tool]:
         """The tools that the settings allow in the client's workspace; where it has none yet, by the person's own."""
-        options = await self._options_before(request)
+        root = await workspace_so_far(self._host, request)
+        options = await self._host.options(root)
+        self._notices.listed(request, root)
         has_roots = len(self._host.roots.get(request.session, ())) > 1 and not request.is_alone
         allowed = [tool for tool in self._tools.values() if tool.toolset in ("", *options.toolsets)]
         return [tool.shown(has_roots=has_roots) for tool in allowed]
@@ -94,12 +98,6 @@ class Calling:
         cursor = given.get(CURSOR)
         place = self._host.signer.place(str(cursor), *about) if cursor else 0
         return Call(self._host, request, root, options, about, place)
-
-    async def _options_before(self, request: Request) -> Options:
-        try:
-            return await self._host.options(await workspace_of(self._host, request))
-        except (InputNeeded, NaestroError):
-            return await self._host.options("/")
 
 
 def _unknown(name: str) -> MCPError:

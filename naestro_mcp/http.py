@@ -13,6 +13,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp
 
 from naestro_mcp.about import MAX_LINE_BYTES
+from naestro_mcp.posting import Posting
 from naestro_mcp.request import Lifespan
 
 SESSIONS_MAX = 256
@@ -32,4 +33,4 @@ async def sessions(server: Server[Lifespan]) -> AsyncGenerator[ASGIApp]:
         max_sessions=SESSIONS_MAX,
     )
     async with manager.run():
-        yield StreamableHTTPASGIApp(manager)
+        yield Posting(StreamableHTTPASGIApp(manager), MAX_LINE_BYTES)

@@ -4,7 +4,10 @@
 messages by the protocol's version, and the modules that answer. It holds no logic of its own.
 """
 
-from mcp.server.lowlevel.server import Server
+from typing import Any
+
+from mcp.server.lowlevel.server import NotificationOptions, Server
+from mcp.server.models import InitializationOptions
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
@@ -32,23 +35,42 @@ from naestro_mcp.host import Host
 from naestro_mcp.reading import Reading
 from naestro_mcp.request import Context, Lifespan, Request
 from naestro_mcp.subscribing import Subscribing
+from naestro_mcp.tool_notices import ToolNotices
+from naestro_mcp.wording import in_words
 
 STATE_S = 3600.0
 """How long a question may lie with the client's person before its answer counts for nothing."""
-McpServer = Server[Lifespan]
+
+
+class McpServer(Server[Lifespan]):
+    """The SDK's server, which says by itself that its list of tools may change."""
+
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: dict[str, dict[str, Any]] | None = None,
+        extensions: dict[str, dict[str, Any]] | None = None,
+    ) -> InitializationOptions:
+        """As of any server of the SDK."""
+        changing = notification_options or NotificationOptions(tools_changed=True)
+        return super().create_initialization_options(changing, experimental_capabilities, extensions)
 
 
 def build_server(host: Host, catalogue: Catalogue) -> McpServer:
     """A server of `catalogue`, for the clients of `host`."""
-    server: McpServer = Server(NAME, version=naestro.__version__, title=TITLE, instructions=INSTRUCTIONS)
-    _serve_tools(server, Calling(host, {tool.name: tool for tool in catalogue.tools}))
+    server = McpServer(NAME, version=naestro.__version__, title=TITLE, instructions=INSTRUCTIONS)
+    notices = ToolNotices(host)
+    _serve_tools(server, Calling(host, {tool.name: tool for tool in catalogue.tools}, notices))
     _serve_reading(server, Reading(host, catalogue.resources, catalogue.prompts))
-    _serve_subscriptions(server, Subscribing(host, catalogue.resources))
+    _serve_subscriptions(server, Subscribing(host, catalogue.resources, notices))
 
     async def roots_changed(ctx: Context, _: NotificationParams) -> None:
-        host.roots.pop(Request(ctx).session, None)
+        request = Request(ctx)
+        host.roots.pop(request.session, None)
+        await notices.roots_changed(request)
 
     server.add_notification_handler("notifications/roots/list_changed", NotificationParams, roots_changed)
+    server.middleware.append(in_words)
     # What an "input required" carries comes back by the client's hand: it is sealed, and bound to its request.
     security = RequestStateSecurity.ephemeral(ttl=STATE_S)
     server.middleware.append(RequestStateBoundary(security, default_audience=NAME))

@@ -1,6 +1,7 @@
 """Subscriptions to runs, in both forms: up to 2025-11-25 an address at a time, from 2026-07-28 on as a stream.
 
-`server` above hands over the requests; below stands `watching`, which follows the runs.
+`server` above hands over the requests; below stands `watching`, which follows the runs, and `tool_notices`, whose
+notices such a stream carries too.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from functools import partial
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.session import ServerSession
-from mcp.server.subscriptions import ListenHandler, ResourceUpdated, ServerEvent
+from mcp.server.subscriptions import ListenHandler, ResourceUpdated, ServerEvent, ToolsListChanged
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
     INVALID_PARAMS,
@@ -25,9 +26,10 @@ from mcp.types import (
 from naestro.errors import NaestroError
 from naestro_mcp.errors import wire_error
 from naestro_mcp.host import Host
-from naestro_mcp.places import workspace_of
+from naestro_mcp.places import workspace_of, workspace_so_far
 from naestro_mcp.request import Context, InputNeeded, Request
 from naestro_mcp.resource import ResourceKind
+from naestro_mcp.tool_notices import ToolNotices
 from naestro_mcp.watching import run_of
 
 SUBSCRIPTIONS_MAX = 256
@@ -47,9 +49,10 @@ class _Standing:
 class Subscribing:
     """The subscriptions of one server's clients."""
 
-    def __init__(self, host: Host, kinds: list[ResourceKind]) -> None:
-        """Watch runs by `host`; of `kinds` those can be subscribed to that say so."""
+    def __init__(self, host: Host, kinds: list[ResourceKind], notices: ToolNotices) -> None:
+        """Watch runs by `host`, tools by `notices`; of `kinds` those can be subscribed to that say so."""
         self._host = host
+        self._notices = notices
         self._kinds = [kind for kind in kinds if kind.is_watched]
         self._listening = ListenHandler(host.watching.bus)
         self._standing: dict[tuple[str, str], _Standing] = {}
@@ -82,7 +85,11 @@ class Subscribing:
         for uri in uris:
             if run_of(uri) is not None:
                 await self._check(ctx, uri)
-        with self._host.watching.of(uris):
+        with self._host.watching.of(uris), ExitStack() as held:
+            if params.notifications.tools_list_changed:
+                root = await workspace_so_far(self._host, Request(ctx))
+                told = partial(self._host.watching.bus.publish, ToolsListChanged())
+                held.callback(self._notices.watch(root, told).cancel)
             return await self._listening(ctx, params)
 
     async def _check(self, ctx: Context, uri: str) -> None:

@@ -13,19 +13,12 @@ import msgspec
 from anyio.abc import ByteStream
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
-from mcp.types import JSONRPCMessage, JSONRPCRequest, jsonrpc_message_adapter
-from pydantic import ValidationError
+from mcp.types import JSONRPCMessage, JSONRPCRequest
 
-from naestro.client.json_lines import (
-    INTERNAL_ERROR,
-    INVALID_REQUEST,
-    BadLine,
-    LineError,
-    LineReader,
-    parse_message,
-)
+from naestro.client.json_lines import INTERNAL_ERROR, BadLine, LineError, LineReader, parse_message
 from naestro.types import Json
 from naestro_mcp.about import Opening
+from naestro_mcp.message import message_of
 
 OPEN_REQUESTS_MAX = 1024
 """Requests that may wait for their answers; more are refused, so that a client that never reads fills no memory."""
@@ -118,19 +111,12 @@ class LineTransport:
 
     def _admitted(self, fields: dict[str, Json]) -> JSONRPCMessage:
         """The message of `fields`. Raises `BadLine` where it is none, or too many requests are open."""
-        request = fields.get("id")
-        if request is None and "id" in fields and "method" in fields:
-            raise BadLine(LineError(INVALID_REQUEST, "An id of a request is a string or an integer."))
-        try:
-            message = jsonrpc_message_adapter.validate_python(fields, by_name=False)
-        except ValidationError as error:
-            said = "The message is none of JSON-RPC 2.0."
-            raise BadLine(LineError(INVALID_REQUEST, said), request) from error
+        message = message_of(fields)
         if isinstance(message, JSONRPCRequest):
             if len(self._open) >= OPEN_REQUESTS_MAX:
                 hint = "Read the answers, and send fewer requests at once."
                 error = LineError(INTERNAL_ERROR, f"More than {OPEN_REQUESTS_MAX} requests are open.", hint)
-                raise BadLine(error, request)
+                raise BadLine(error, message.id)
             self._open.add(message.id)
         elif fields.get("method") == "notifications/cancelled":
             self._close(_cancelled_id(fields))  # it is never answered

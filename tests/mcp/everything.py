@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 import mcp.types as wire
 import msgspec
+from mcp.server.subscriptions import ToolsListChanged
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
 from starlette.applications import Starlette
@@ -146,6 +147,11 @@ async def with_logging(call: Call, _: Any) -> wire.CallToolResult:
             warnings.simplefilter("ignore")
             await call.request.ctx.session.send_log_message("info", words, None, call.request.ctx.request_id)
         await anyio.sleep(PAUSE_S)
+    return text("done")
+
+
+async def trigger_tool_change(call: Call, _: Any) -> wire.CallToolResult:
+    await call.host.watching.bus.publish(ToolsListChanged())
     return text("done")
 
 
@@ -327,6 +333,7 @@ TOOLS = [
     tool("json_schema_2020_12_tool", always(text("done")), kind=Schema),
     tool("test_reconnection", reconnect),
     tool("test_missing_capability", missing_capability),
+    tool("test_trigger_tool_change", trigger_tool_change),
     tool(
         "test_input_required_result_elicitation",
         asking(NAME, lambda answers: f"Hello, {(answers['user_name'].content or {}).get('name')}!"),

@@ -21,6 +21,7 @@ MESSAGES = [
     (b"\xff\xfe", PARSE_ERROR, None),
     (b"[" * 100_000, PARSE_ERROR, None),
     (b"[]", INVALID_REQUEST, None),
+    (b'[{"jsonrpc":"2.0","id":7,"method":"ping"}]', INVALID_REQUEST, None),
     (b'"text"', INVALID_REQUEST, None),
     (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', INVALID_REQUEST, None),
     (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', INVALID_REQUEST, None),
@@ -59,6 +60,32 @@ async def test_a_request_before_the_handshake_is_refused(
         await wire.send(id=1, method="tools/list")
         assert (await wire.receive())["error"]["code"] == INVALID_PARAMS
         await wire.open()
+
+
+PARAMETERS: list[tuple[str, dict[str, Any], str]] = [
+    ("tools/call", {"name": 5}, "name: Input should be a valid string"),
+    ("tools/call", {"name": "runs", "arguments": "x"}, "arguments: Input should be a valid dictionary"),
+    ("tools/list", {"cursor": 5}, "cursor: Input should be a valid string"),
+    ("resources/read", {}, "uri: Field required"),
+    (
+        "prompts/get",
+        {"name": "explain", "arguments": {"target": 5}},
+        "target: Input should be a valid string",
+    ),
+]
+
+
+async def test_parameters_that_do_not_fit_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with core_in(tmp_path, "", monkeypatch) as core, wired(core, tmp_path / "workspace") as wire:
+        await wire.send(id=7, method="tools/list")
+        assert "before initialize" in (await wire.receive())["error"]["message"]
+        await wire.open()
+        for method, params, words in PARAMETERS:
+            await wire.send(id=7, method=method, params=params)
+            error = (await wire.receive())["error"]
+            assert error["code"] == INVALID_PARAMS
+            assert f"The parameters of {method} do not fit" in error["message"]
+            assert words in error["message"]
 
 
 async def test_half_a_line_at_the_end_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,6 @@ EXCEPTIONS: dict[str, str] = {
     "server-sse-priming-event": "a warning: streams cannot be resumed, the run's id is how one goes on",
     "server-sse-retry-field": "a warning: as above",
     "sep-2575-server-sends-prompts-list-changed-on-subscription": "a warning: the list of prompts never changes",
-    "sep-2575-server-sends-tools-list-changed-on-subscription": "a warning: the list of tools changes with settings",
 }
 """Checks that do not pass, each with its reason."""
 LEFT_OUT_SCENARIOS = {"tasks-": TASKS}

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,21 @@ def _stdio(stage: Stage, workspace: Path, *options: str) -> StdioServerParameter
 
 def _daemon(stage: Stage) -> dict[str, Any]:
     return json.loads((stage.home / "run" / "daemon.json").read_text())
+
+
+@contextlib.asynccontextmanager
+async def _http(stage: Stage, workspace: Path) -> AsyncGenerator[tuple[str, httpx2.AsyncClient]]:
+    """The address of a daemon's server, and a client that may speak to it by hand."""
+    async with Client(_stdio(stage, workspace), mode=LEGACY):
+        about = _daemon(stage)
+        headers = {
+            "Authorization": f"Bearer {about['token']}",
+            "Accept": "application/json, text/event-stream",
+            "Content-Type": "application/json",
+            "Naestro-Workspace": str(workspace),
+        }
+        async with httpx2.AsyncClient(headers=headers, timeout=WAIT_S) as http:
+            yield f"http://127.0.0.1:{about['port']}/mcp", http
 
 
 async def _say_yes(context: Any, params: Any) -> Any:
@@ -110,6 +125,59 @@ async def test_who_has_no_token_or_comes_from_elsewhere_is_refused(stage: Stage)
             assert (await http.post(url.replace("mcp", "acp"), headers=good, json={})).status_code == 404
             huge = b'{"jsonrpc":"2.0","id":1,"method":"' + b"x" * (20 << 20) + b'"}'
             assert (await http.post(url, headers=good, content=huge)).status_code == 413
+
+
+BODIES = [
+    (b"{", 400, "no JSON"),
+    (b'[{"jsonrpc":"2.0","id":7,"method":"ping"}]', 400, "a batch of several is not taken"),
+    (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', 400, "An id of a request"),
+    (b'{"jsonrpc":"2.0","id":7,"method":3}', 400, "A method must be a string"),
+    (b'{"jsonrpc":"2.0","id":7,"result":[]}', 400, "none of JSON-RPC 2.0"),
+    (b'"' + b"x" * (5 << 20) + b'"', 413, "longer than 4 MiB"),
+]
+
+
+async def test_over_http_a_body_that_is_no_message_is_told_in_a_sentence(stage: Stage) -> None:
+    async with _http(stage, stage.workspace()) as (url, http):
+        for body, status, words in BODIES:
+            answer = await http.post(url, content=body)
+            assert (answer.status_code, answer.json()["jsonrpc"]) == (status, "2.0"), body[:80]
+            assert words in answer.json()["error"]["message"]
+            assert "pydantic" not in answer.text
+
+
+async def test_over_http_a_stream_that_broke_off_is_opened_anew_and_a_session_can_be_ended(
+    stage: Stage,
+) -> None:
+    async with _http(stage, stage.workspace()) as (url, http):
+        params = {
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "clientInfo": {"name": "x", "version": "1"},
+        }
+        opening = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+        session = (await http.post(url, json=opening)).headers["mcp-session-id"]
+        headers = {"Mcp-Session-Id": session, "MCP-Protocol-Version": "2025-11-25"}
+        resuming = {**headers, "Last-Event-ID": "7", "Accept": "text/event-stream"}
+        async with http.stream("GET", url, headers=resuming) as stream:
+            assert (stream.status_code, stream.headers["content-type"]) == (200, "text/event-stream")
+        assert (await http.delete(url, headers=headers)).status_code == 200
+        listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+        assert (await http.post(url, json=listing, headers=headers)).status_code == 404
+
+
+async def test_setup_prints_how_the_daemon_is_reached_over_http(stage: Stage) -> None:
+    workspace = stage.workspace()
+    command = [sys.executable, "-m", "naestro", "setup", "generic", "--http"]
+    done = await anyio.run_process(command, env=stage.env, cwd=workspace)
+    assert b"until this daemon ends" in done.stderr
+    entry = json.loads(done.stdout)["mcpServers"]["naestro"]
+    assert entry["type"] == "http"
+    async with (
+        httpx2.AsyncClient(headers=entry["headers"], timeout=WAIT_S) as http,
+        Client(streamable_http_client(entry["url"], http_client=http), mode=LEGACY) as client,
+    ):
+        assert SOURCE.rstrip("\n") in text_of(await client.call_tool("read_code", {"target": "calc.py"}))
 
 
 async def test_the_flag_switches_both_doors_off(stage: Stage) -> None:

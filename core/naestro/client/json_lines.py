@@ -72,7 +72,7 @@ class LineReader:
                 await self._fill()
             elif self._head is not None:
                 head, self._head = self._head, None
-                raise BadLine(self._too_long(), _id_in(head))
+                raise BadLine(too_long(self._max_line_bytes), _id_in(head))
             elif stripped := line.strip():
                 return stripped
 
@@ -106,13 +106,14 @@ class LineReader:
         if self._head is None:
             self._head = bytes(self._buffer[:HEAD_BYTES])
 
-    def _too_long(self) -> LineError:
-        limit_mib = self._max_line_bytes / (1024 * 1024)
-        return LineError(
-            INVALID_REQUEST,
-            f"The message is longer than {limit_mib:g} MiB and was skipped.",
-            "Send less at once: name files instead of embedding them.",
-        )
+
+def too_long(max_bytes: int) -> LineError:
+    """What is said of a message with more than `max_bytes`."""
+    return LineError(
+        INVALID_REQUEST,
+        f"The message is longer than {max_bytes / (1024 * 1024):g} MiB and was skipped.",
+        "Send less at once: name files instead of embedding them.",
+    )
 
 
 def parse_message(line: bytes) -> dict[str, Json]:
@@ -134,7 +135,7 @@ def _object_in(line: bytes) -> dict[str, Json]:
     except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError) as error:
         raise BadLine(LineError(PARSE_ERROR, f"The line is no JSON: {error}.")) from error
     if not isinstance(value, dict):
-        raise _invalid("A message must be a JSON object; batches are no part of the protocol.")
+        raise _invalid("A message must be a JSON object: a batch of several is not taken.")
     return cast("dict[str, Json]", value)
 
 
