@@ -29,8 +29,9 @@ PROGRESS_S = 1.0
 """Between two reports of progress while text is generated."""
 QUESTION_S = 600.0
 """How long a question may lie with the person, where reports of progress keep their client waiting."""
-WAITING_S = 10.0
-"""Between two reports of progress meanwhile."""
+BEAT_S = 5.0
+"""Of silence, after which progress is reported all the same: an engine that loads or reads says nothing for long."""
+AT_WORK, ASKED = "still at work", "waits for your answer"
 CANCEL_S = 5.0
 """How long cancelling may take, of which nobody hears any more."""
 
@@ -44,6 +45,8 @@ class Following:
     _steps: int = 0
     _pieces: int = 0
     _told_at: float = field(default=float("-inf"))
+    _doing: str = AT_WORK
+    """What is reported while nothing happens."""
     _is_left: bool = False
     """Whether a question stands that nobody answers here."""
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -55,7 +58,7 @@ class Following:
         Raises `InputNeeded`, and what the client raises.
         """
         try:
-            with anyio.move_on_after(self.call.options.answer_s) as self._scope:
+            with self._beating(), anyio.move_on_after(self.call.options.answer_s) as self._scope:
                 await self._watch()
         except anyio.get_cancelled_exc_class():
             await self._give_up()
@@ -130,20 +133,33 @@ class Following:
             return
         left_s = self._scope.deadline - anyio.current_time()
         self._scope.deadline = float("inf")
-        self.call.host.tasks.start_soon(self._keep_waiting, waiting := anyio.CancelScope())
+        self._doing = ASKED
         try:
             with anyio.move_on_after(QUESTION_S):
                 yield
         finally:
-            waiting.cancel()
+            self._doing = AT_WORK
             self._scope.deadline = anyio.current_time() + left_s
 
-    async def _keep_waiting(self, scope: anyio.CancelScope) -> None:
-        """Report progress now and then, until the scope is cancelled."""
+    @contextmanager
+    def _beating(self) -> Generator[None]:
+        """Report progress now and then while the block lasts, where the client wants it."""
+        beating = anyio.CancelScope()
+        if self.call.request.has_progress:
+            self.call.host.tasks.start_soon(self._beat, beating)
+        try:
+            yield
+        finally:
+            beating.cancel()
+
+    async def _beat(self, scope: anyio.CancelScope) -> None:
+        """Say what is done whenever nothing was said for a while, until the scope is cancelled."""
         with scope:
+            self._told_at = anyio.current_time()
             while True:
-                await self._tell("waits for your answer")
-                await anyio.sleep(WAITING_S)
+                await anyio.sleep_until(self._told_at + BEAT_S)
+                if anyio.current_time() >= self._told_at + BEAT_S:
+                    await self._tell(self._doing)
 
     async def _give_up(self) -> None:
         """Cancel the run where the client took its call back; a lost connection is no wish."""

@@ -6,7 +6,6 @@ which are looked at now and then while somebody wants to hear of them. It knows 
 
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 
 import anyio
@@ -58,7 +57,7 @@ class ToolNotices:
         return scope
 
     async def _watch(self, root: str, tell: Tell, scope: anyio.CancelScope) -> None:
-        with scope, suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+        with scope:
             known = await self._toolsets(root)
             while True:
                 await anyio.sleep(self._look_s)

@@ -24,6 +24,7 @@ from tests.mcp.desk import (
     yes,
 )
 from tests.support.answers import say_tokens
+from tests.support.processes import until
 from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.anyio
@@ -130,6 +131,21 @@ async def test_a_run_that_takes_long_is_answered_with_its_id_and_goes_on(
         shown = await desk.ask("runs", run=told["run"])
         assert told["answer"] in shown["detail"]
         assert (await desk.ask("runs"))["runs"][0]["run"] == told["run"]
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_progress_is_told_while_an_engine_says_nothing(
+    tmp_path: Path, answering: ScriptedServer, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    answering.then(say_tokens(9, stall_after=1), say_tokens(9, stall_after=1))
+    async with desk_in(tmp_path, monkeypatch, mode, answering.base_url) as desk:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: desk.call("ask_council", task="What does add do?"))
+            await until(lambda: "still at work" in desk.person.told, WAIT_S)
+            answering.release()
+        said = len(desk.person.told)
+        assert (await desk.ask("runs"))["runs"][0]["status"] == "finished"
+        assert len(desk.person.told) == said
 
 
 @pytest.mark.parametrize("mode", ERAS)
