@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from naestro.index.embed.embedder import EmbedText
-from naestro.index.embed.static import words_of
 from naestro.index.embed.word_table import parts_of
+from naestro.index.text.words import words_of
 
 PACKAGES = {
     "anyio": "4.16.0",

@@ -10,8 +10,9 @@ import pytest
 from naestro.errors import IndexUnavailable
 from naestro.index.embed import word_table
 from naestro.index.embed.embedder import EmbedText
-from naestro.index.embed.static import StaticEmbedder, static_embedder, words_of
+from naestro.index.embed.static import StaticEmbedder, static_embedder
 from naestro.index.embed.word_table import WordTable, parts_of
+from naestro.index.text.words import words_of
 from tools.static_embedding import save
 
 RETRY = EmbedText(

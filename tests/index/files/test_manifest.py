@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from naestro.index.files.manifest import Counts, FileEntry, FileRecord, Manifest, ManifestDamaged
+from naestro.index.files.manifest import Counts, FileEntry, FileRecord, Manifest
+from naestro.index.files.manifest_file import ManifestDamaged
 from naestro.index.files.walk import Stamp
 from naestro.index.parsing.parsed import Definition, Import
 
@@ -54,11 +55,9 @@ def test_what_is_committed_is_there_with_its_names(manifest: Manifest) -> None:
 
 def test_a_file_that_is_committed_again_replaces_itself(manifest: Manifest) -> None:
     manifest.commit([entry("a.py")])
-    before = manifest.version()
     manifest.commit([entry("a.py", chunks=2)])
     assert manifest.counts() == Counts(1, 2, 0)
     assert len(manifest.names.named("append")) == 1
-    assert manifest.version() > before
 
 
 def test_a_file_that_is_gone_leaves_no_name_behind(manifest: Manifest) -> None:

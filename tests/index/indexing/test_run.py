@@ -22,7 +22,8 @@ from naestro.index.indexing.meter import Meter
 from naestro.index.indexing.run import FILES_HERE_MAX, Run, Site
 from naestro.index.indexing.standing import FIRST_RUN
 from naestro.index.taking.frames import Setup
-from naestro.index.taking.taking import SETTLED_S, Taker, Task, is_settled
+from naestro.index.taking.taken import Task
+from naestro.index.taking.taking import SETTLED_S, Taker, is_settled
 from naestro.index.taking.workers import (
     BATCH_BYTES,
     BATCH_FILES_MAX,

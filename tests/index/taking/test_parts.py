@@ -11,8 +11,8 @@ import pytest
 from naestro.index.embed.static import static_embedder
 from naestro.index.files.walk import Stamp
 from naestro.index.taking.parts import FILE, LAYOUT, PartsCache
-from naestro.index.taking.taken import Batch, Taken, TakenChunk
-from naestro.index.taking.taking import Taker, Task
+from naestro.index.taking.taken import Batch, Taken, TakenChunk, Task
+from naestro.index.taking.taking import Taker
 from naestro.index.taking.vectors import VectorCache
 
 SAMPLES = Path(__file__).parents[1] / "samples"

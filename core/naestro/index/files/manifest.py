@@ -12,22 +12,17 @@ from pathlib import Path
 
 import msgspec
 
-from naestro.index.files.manifest_file import ManifestDamaged, ManifestFile, Row
+from naestro.index.files.manifest_file import ManifestFile, Row
 from naestro.index.files.manifest_names import Names
 from naestro.index.files.walk import Stamp
 from naestro.index.parsing.parsed import Definition, Import
 from naestro.types import Value
-
-__all__ = ["Counts", "FileEntry", "FileRecord", "Manifest", "ManifestDamaged"]
 
 _RECORDS = (
     "SELECT path, size, mtime, ctime, inode, is_settled, hash, language, chunks, skipped, lacks FROM files"
 )
 _COUNTS = """
 SELECT COALESCE(SUM(skipped = ''), 0), COALESCE(SUM(chunks), 0), COALESCE(SUM(skipped != ''), 0) FROM files
-"""
-_NEXT_VERSION = """
-INSERT INTO facts VALUES ('version', '1') ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1
 """
 
 _encoder = msgspec.msgpack.Encoder()
@@ -121,10 +116,6 @@ class Manifest:
         """At most `limit` files whose chunks have no vectors yet."""
         return [path for (path,) in self._file.rows("SELECT path FROM waiting ORDER BY path LIMIT ?", limit)]
 
-    def version(self) -> int:
-        """A number that is another one after each change, by whichever process: for caches of what was read."""
-        return int(self.fact("version") or "0")
-
     def fact(self, name: str) -> str:
         """What `note` kept under `name`; empty where nothing."""
         rows = self._file.rows("SELECT value FROM facts WHERE name = ?", name)
@@ -149,7 +140,6 @@ class Manifest:
             if is_waiting:
                 waiting = [(entry.record.path,) for entry in entries if entry.record.chunks]
                 connection.executemany("INSERT OR IGNORE INTO waiting VALUES (?)", waiting)
-            connection.execute(_NEXT_VERSION)
 
     def embedded(self, paths: Collection[str]) -> None:
         """Say that the chunks of `paths` have their vectors now, and that the table is as it should be."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from naestro.index.files.manifest import FileRecord, Manifest
 from naestro.index.files.walk import FILES_MAX, Seen, Walk, is_left_out_folder, look, walk
 from naestro.index.parsing.grammar import grammar
-from naestro.index.taking.taking import Task
+from naestro.index.taking.taken import Task
 from naestro.policy.ignore import Ignores
 from naestro.policy.workspace import Workspace
 

@@ -15,7 +15,8 @@ from naestro.config import Settings
 from naestro.index.place import indexes, made
 from naestro.index.taking.embed_light import LIGHT, light_embedder, opened_cache, opened_parts
 from naestro.index.taking.frames import Setup
-from naestro.index.taking.taking import Batch, Taker, embed_text
+from naestro.index.taking.taken import Batch
+from naestro.index.taking.taking import Taker, embed_text
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from naestro.errors import IndexDamaged, IndexUnavailable
-from naestro.index.files.manifest import Manifest, ManifestDamaged
+from naestro.index.files.manifest import Manifest
+from naestro.index.files.manifest_file import ManifestDamaged
 from naestro.index.indexing.embedding import Embedding
 from naestro.index.place import Lease, made
 

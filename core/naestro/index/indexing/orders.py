@@ -9,7 +9,7 @@ from naestro.index.files.manifest import FileRecord
 from naestro.index.found import IndexProgress
 from naestro.index.indexing.difference import Difference
 from naestro.index.storage.arrivals import Arrived
-from naestro.index.taking.taking import Task
+from naestro.index.taking.taken import Task
 from naestro.index.text.statistics import TermCounts
 
 

@@ -21,7 +21,8 @@ from naestro.index.files.reading import read
 from naestro.index.indexing.difference import Difference, Stopped
 from naestro.index.indexing.embedding import Embedding
 from naestro.index.indexing.meter import Meter
-from naestro.index.taking.taking import Batch, Taker, Task, is_settled
+from naestro.index.taking.taken import Batch, Task
+from naestro.index.taking.taking import Taker, is_settled
 from naestro.index.taking.workers import Shelf, WorkerPool, WorkersUnavailable, worker_count
 from naestro.policy.workspace import Workspace
 

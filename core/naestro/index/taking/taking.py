@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from naestro.index.taking.parts import PartsCache
     from naestro.index.taking.vectors import VectorCache
 
-__all__ = ["Batch", "Taken", "TakenChunk", "Taker", "Task", "embed_text", "is_settled", "refused"]
-
 SETTLED_S = 2.0
 """A file that was changed less than that before it was read may change again under the same stamp (git's rule)."""
 

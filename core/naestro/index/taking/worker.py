@@ -15,7 +15,8 @@ import msgspec
 from naestro.index.parsing.grammar_files import is_said
 from naestro.index.taking.embed_light import light_embedder, opened_cache, opened_parts
 from naestro.index.taking.frames import Setup, own_output, receive, send
-from naestro.index.taking.taking import Taker, Task
+from naestro.index.taking.taken import Task
+from naestro.index.taking.taking import Taker
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ import msgspec
 from naestro.config import environment_for_child
 from naestro.index.parsing.grammar_files import say_where
 from naestro.index.taking.frames import Setup, receive, send
-from naestro.index.taking.taking import Batch, Task, refused
+from naestro.index.taking.taken import Batch, Task, refused
 
 WORKERS_MAX = 8
 """More are limited by the writing process."""
