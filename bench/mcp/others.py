@@ -205,7 +205,6 @@ OTHERS = (
         (
             _serena("the longest word", _one),
             _serena("any of the three longest words", longest),
-            _serena("any telling word", telling),
         ),
         lambda question, _: {"substring_pattern": any_of(_one(question))},
     ),
