@@ -43,8 +43,20 @@ OFF = {
 """What a weight is where its ingredient is left out; 0 for all others."""
 LEFT_OUT = tuple(one.name for one in fields(Weights) if one.name not in ("saturation", "file_fading"))
 """The weights that stand for an ingredient."""
+SIMPLER = {
+    "saturation 1.2": {"saturation": 1.2},
+    "file_fading 1": {"file_fading": 1.0},
+    "file_fading 0": {"file_fading": 0.0},
+}
+"""What would be no choice: LanceDB's own number, a file's best chunks as they are, its best chunk alone."""
 Answers = list[list[Place]]
 """The places for each question."""
+
+
+def variants() -> dict[str, Weights]:
+    """The weights with each ingredient left out, and with each of the others as if nobody had chosen it."""
+    left_out = {f"without {name}": replace(WEIGHTS, **{name: OFF.get(name, 0.0)}) for name in LEFT_OUT}
+    return left_out | {name: replace(WEIGHTS, **simpler) for name, simpler in SIMPLER.items()}
 
 
 def ours(tree: Path, questions: Sequence[str], *, ablated: int) -> dict[str, Answers]:
@@ -76,13 +88,8 @@ def _parts(index: WorkspaceIndex, question: str, *, with_ablations: bool) -> dic
         "without vectors": _ranked(index, question, by_words, None, WEIGHTS),
     }
     if with_ablations:
-        for name in LEFT_OUT:
-            weights = replace(WEIGHTS, **{name: OFF.get(name, 0.0)})
-            found[f"without {name}"] = _ranked(index, question, both, vector, weights)
-        found["without saturation"] = _ranked(index, question, both, vector, replace(WEIGHTS, saturation=1.2))
-        found["without file_fading"] = _ranked(
-            index, question, both, vector, replace(WEIGHTS, file_fading=1.0)
-        )
+        for name, weights in variants().items():
+            found[name] = _ranked(index, question, both, vector, weights)
     return found
 
 

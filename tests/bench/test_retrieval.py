@@ -3,15 +3,19 @@
 import ast
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench.retrieval.cases import COMMITS, Target, read_commits
-from bench.retrieval.contenders import LEFT_OUT, OFF
+from bench.retrieval.cases import COMMITS, Case, Target, read_commits
+from bench.retrieval.contenders import LEFT_OUT, OFF, variants
+from bench.retrieval.corpus import Corpus, chunks_of
 from bench.retrieval.definitions import definitions, innermost
 from bench.retrieval.docstrings import question_of, without_documentation
 from bench.retrieval.history import QUESTION_CHARS_MAX, asked_by
+from bench.retrieval.ingredients import judged
+from bench.retrieval.ingredients import table as worth
 from bench.retrieval.metrics import NAMES, interval, scores
 from bench.retrieval.running import Asked
 from bench.retrieval.sources import SOURCES
@@ -148,3 +152,39 @@ def test_a_repository_belongs_to_one_half_and_its_commits_to_it() -> None:
     names = [source.name for source in SOURCES]
     assert len(set(names)) == len(names)
     assert {commit.source for commit in read_commits()} <= {one.name for one in SOURCES if one.repository}
+
+
+def test_what_an_ingredient_is_worth_is_starred_beyond_the_interval() -> None:
+    good, bad = (1.0,) * 6, (0.5,) * 6
+    found = [
+        Asked(kind, "a", name, scored)
+        for kind in ("commits", "docstrings")
+        for name, scored in [
+            ("shipped", [good, good, bad]),
+            ("without path", [bad, bad, bad]),
+            ("without data", [good, good, bad]),
+            ("without tests", [bad, bad, (0.0,) * 6]),
+        ]
+    ]
+    head, _, *told = worth(found).splitlines()
+    lines = {line.split(" | ")[0]: line for line in told}
+    assert head.endswith("commits (3) | docstrings (3) | mean of both |")
+    assert lines["| without data"].count("+0.0000 (+0.0000 to +0.0000) |") == 3
+    assert lines["| without path"].count("-0.3333 (") == 3
+    assert [lines[f"| without {name}"].count("*") for name in ("data", "path", "tests")] == [0, 1, 3]
+
+
+def test_every_variant_of_the_weights_differs_from_what_is_shipped() -> None:
+    made = list(variants().values())
+    assert len(set(made)) == len(made)
+    assert WEIGHTS not in made
+
+
+def test_a_variant_is_asked_of_candidates_from_memory(tmp_path: Path) -> None:
+    (tmp_path / "retry.py").write_text("def retry_policy(request):\n    return request.wait\n")
+    (tmp_path / "other.py").write_text("def draw(shape):\n    return shape.size\n")
+    corpus = Corpus(chunks_of(tmp_path))
+    corpus.look_for({"retri", "polici", "retry", "policy"})
+    found = judged(corpus, Case("a", "retry policy", (Target("retry.py", ((1, 2),)),)))
+    assert found.keys() == {"shipped", *variants()}
+    assert found["shipped"] == (1, 1, 1, 1, 1, 1)
