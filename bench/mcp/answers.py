@@ -1,6 +1,6 @@
 """What `search_code` finds beside the searches of other servers, each asked by its own tool through MCP.
 
-The questions are those of `bench.retrieval`, of two repositories on which no weight was chosen: first sentences of
+The questions are those of `bench.retrieval`, of repositories on which no weight was chosen: first sentences of
 docstrings, the documentation blanked in the tree, and messages of commits where NAESTRO_BENCH_HISTORIES names a folder
 with clones. Ours is asked once, as it is. Each other one is asked in several forms, and the one that finds most over
 all questions of a set counts; where its matches have no order, the files with most of them come first in a further one.
@@ -22,10 +22,14 @@ from bench.retrieval.sources import SOURCES
 from bench.retrieval.tables import joined
 from bench.row import Row
 
-SAMPLE = ("xarray", "dask")
-"""Of the half that is reported, added after the weights had been looked at; each has both sets."""
-CASES = 50
+SAMPLE = ("xarray", "dask", "scikit-learn", "sqlalchemy")
+"""Of the half that is reported: those of middling size that have docstrings."""
+SECONDS = 300
+"""After which no further source is begun."""
+CASES = 100
 """Of each source and set."""
+CASES_OF_LINES = 25
+"""The first of them, for servers that search for lines or file names: they are slow, and far behind."""
 GIVE_UP_S = 900
 FIGURES = NAMES[:3]
 """Those of files: pattern searches give lines, not spans."""
@@ -35,7 +39,13 @@ COUNTED = "files with most matches first"
 def rows(found: Sequence[tuple[Other, Path]], settings: dict[str, str]) -> list[Row]:
     """Ours, and what it finds more than each other one, by set."""
     asked: list[Asked] = []
-    for source in (one for one in SOURCES if one.name in SAMPLE):
+    began = time.monotonic()
+    for source in sorted(
+        (one for one in SOURCES if one.name in SAMPLE), key=lambda one: SAMPLE.index(one.name)
+    ):
+        if time.monotonic() - began > SECONDS:
+            print(f"{source.name} is left out: {SECONDS} s have passed", file=sys.stderr)
+            continue
         for kind, tree, cases in sets(source, "commits docstrings"):
             chosen = some(cases, CASES)
             with indexed(tree, lambda _: None) as place:
@@ -54,7 +64,8 @@ def _all(tree: Path, others: Starts, cases: Sequence[Case]) -> Iterator[tuple[st
     """The scores of ours and of each form of the others, named `server: form`."""
     yield from _one("search_code", (OURS,), None, lambda: Server(tree, SERVER), tree, cases)
     for name, (other, start) in others.items():
-        yield from _one(name, other.forms, other, start, tree, cases)
+        some_cases = cases if other.is_ranking else cases[:CASES_OF_LINES]
+        yield from _one(name, other.forms, other, start, tree, some_cases)
 
 
 def _one(
@@ -111,7 +122,7 @@ def rows_of(asked: Sequence[Asked], kind: str) -> list[Row]:
 
 
 def _beside(asked: Sequence[Asked], kind: str, ours: str, server: str) -> list[Row]:
-    """One other server in its best form, and what ours finds more."""
+    """One other server in its best form, and what ours finds more on the same cases."""
     forms = dict.fromkeys(
         one.contender for one in asked if one.kind == kind and one.contender.startswith(f"{server}: ")
     )

@@ -79,6 +79,8 @@ class Other:
     """Of its search, of which the best one counts."""
     timed: Callable[[str, Path], dict[str, Any]] | None = None
     """The arguments of its search as it is timed, in its plainest form; None where it does not look into files."""
+    is_ranking: bool = False
+    """Whether it takes a question as it is and gives the best first, as ours does."""
     prepare: tuple[str, Callable[[Path], dict[str, Any]]] | None = None
     """A call that comes before the first search."""
 
@@ -189,6 +191,7 @@ OTHERS = (
         lambda _: [],
         (_semble(RESULTS), _semble(2 * RESULTS)),
         lambda question, tree: {"query": question, "repo": str(tree)},
+        is_ranking=True,
     ),
     Other(
         Peer("serena", "serena-agent==2.1.0", ("bin/serena",), is_python=True),
@@ -217,7 +220,7 @@ OTHERS = (
             _code_index("any telling word", telling),
         ),
         lambda question, _: {"pattern": _one(question)[0]},
-        ("set_project_path", lambda tree: {"path": str(tree)}),
+        prepare=("set_project_path", lambda tree: {"path": str(tree)}),
     ),
     Other(
         Peer(
