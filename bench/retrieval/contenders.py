@@ -85,18 +85,18 @@ def _parts(index: WorkspaceIndex, question: str, *, with_ablations: bool) -> dic
     found = {
         "full text alone": _first(by_words, [one.fts_score for one in by_words]),
         "vectors alone": _first(both, [one.vector_score for one in both]),
-        "without vectors": _ranked(index, question, by_words, None, WEIGHTS),
+        "without vectors": _ranked(index, question, by_words, WEIGHTS),
     }
     if with_ablations:
         for name, weights in variants().items():
-            found[name] = _ranked(index, question, both, vector, weights)
+            found[name] = _ranked(index, question, both, weights)
     return found
 
 
 def _ranked(
-    index: WorkspaceIndex, question: str, candidates: list[Candidate], vector, weights: Weights
+    index: WorkspaceIndex, question: str, candidates: list[Candidate], weights: Weights
 ) -> list[Place]:
-    found = rank(question, candidates, index.store.statistics, vector, RESULTS, weights)
+    found = rank(question, candidates, index.store.statistics, RESULTS, weights)
     return [(one.candidate.path, one.candidate.start, one.candidate.end) for one in found]
 
 

@@ -17,6 +17,7 @@ from naestro.index.files.walk import walk
 from naestro.index.parsing.parse import parse_file
 from naestro.index.parsing.parsed import Chunk
 from naestro.index.storage.schema import Candidate
+from naestro.index.text.chunk_terms import packed
 from naestro.index.text.prepare import prepared
 from naestro.index.text.statistics import Statistics, TermCounts
 from naestro.policy.workspace import Workspace
@@ -52,6 +53,9 @@ class Corpus:
         """Prepare, count and embed."""
         self.texts = [self.prepare(chunk) for chunk in self.chunks]
         self.statistics = Statistics(TermCounts.of(self.texts))
+        self._terms = packed(
+            self.texts, [one.names for one in self.chunks], [one.path for one in self.chunks]
+        )
         self._lengths = np.array([text.count(" ") + 1 for text in self.texts], np.float64)
         self._postings: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         if self.embedder:
@@ -101,8 +105,7 @@ class Corpus:
             symbol=one.symbol,
             kind=one.kind,
             names=tuple(one.names),
-            prepared=self.texts[row],
-            vector=None if self.vectors is None else self.vectors[row],
+            terms=self._terms[row],
             fts_score=said,
             vector_score=meant,
         )

@@ -72,7 +72,7 @@ def judged(corpus: Corpus, case: Case) -> dict[str, Scores]:
     candidates = corpus.candidates(asked(case.question).terms, vector)
     found: dict[str, Scores] = {}
     for name, weights in {SHIPPED: WEIGHTS, **variants()}.items():
-        ranked = rank(case.question, candidates, corpus.statistics, vector, RESULTS, weights)
+        ranked = rank(case.question, candidates, corpus.statistics, RESULTS, weights)
         places = [(one.candidate.path, one.candidate.start, one.candidate.end) for one in ranked]
         found[name] = scores(places, case.targets)
     return found

@@ -67,7 +67,8 @@ def test_every_file_gets_its_vectors_once_and_a_run_that_ends_early_goes_on(tmp_
         assert manifest.waiting(9) == []
         assert manifest.pending() == set()
         assert counting.texts == len(chunks)
-        assert all(one.vector is not None for one in store.candidates(["made3"], counting.query(""), 50))
+        question = counting.query("made")
+        assert all(one.vector_score for one in store.candidates(["made3"], question, 50))
         manifest.commit([FileEntry(record) for record in records], is_waiting=True)
         give_vectors(manifest, lambda: store, embedding, threading.Event())
         assert counting.texts == len(chunks)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from naestro.errors import IndexDamaged, IndexUnavailable
+from naestro.index.embed.static import static_embedder
 from naestro.index.files.manifest import FileRecord
 from naestro.index.files.reading import MINIFIED_SIZE_MIN, read, reason_against
 from naestro.index.files.walk import Stamp, walk
@@ -220,8 +221,9 @@ def test_many_files_are_taken_in_by_workers_with_the_same_result(workspace: Work
         assert index.status().files == len(files) + 2
         assert paths(index, "made_17")[0] == "many/m17.py"
         assert index.store.count == index.manifest.counts().chunks
-        (one,) = index.store.candidates(["made17"], None)
-        assert one.vector is not None
+        question = static_embedder().query("made_17")
+        found = {one.path: one.vector_score for one in index.store.candidates(["made17"], question)}
+        assert found["many/m17.py"] > 0
 
 
 def test_after_a_run_that_failed_nothing_is_said_not_to_be_there(workspace: Workspace) -> None:

@@ -15,6 +15,7 @@ from naestro.index.parsing.parsed import Chunk
 from naestro.index.storage import indexes, lance, table
 from naestro.index.storage.schema import Candidate, Row, id_of
 from naestro.index.storage.store import _UPDATES_UNTIL_COMPACTION, Store, erase
+from naestro.index.text.chunk_terms import packed
 
 DIMENSION = 16
 
@@ -56,15 +57,13 @@ def test_a_chunk_is_found_by_a_word_with_all_that_ranking_needs(store: Store) ->
     for _ in ("from memory", "from the table"):
         found = next(one for one in store.candidates(["gamma"], vector(3)) if one.path == "a.py")
         assert (found.start, found.end, found.language, found.kind) == (3, 7, "python", "function")
-        assert (found.symbol, found.names, found.prepared) == (
+        assert (found.symbol, found.names, found.terms) == (
             "Thing.f3",
             ("f3", "other name"),
-            "alpha gamma",
+            packed(["alpha gamma"], [["f3", "other name"]], ["a.py"])[0],
         )
         assert found.fts_score > 0
         assert found.vector_score == pytest.approx(1.0, abs=1e-3)
-        assert found.vector is not None
-        assert found.vector.dtype == np.float32
         assert store.texts([found.id]) == {found.id: "def f3(): ..."}
         store.compact()
 
@@ -193,7 +192,7 @@ def test_an_index_without_vectors_is_searched_by_words(tmp_path: Path) -> None:
     store.replace([row("a.py", seed=None)])
     for _ in range(2):
         found = store.candidates(["alpha"], vector(1))
-        assert [(one.vector, one.vector_score) for one in found] == [(None, 0.0)]
+        assert [one.vector_score for one in found] == [0.0]
         store.compact()
     store.close()
 
@@ -392,7 +391,7 @@ def test_rows_that_the_file_of_records_lacks_are_read_from_the_table(tmp_path: P
         assert len(found) == 50
         for one in found:
             same = whole[one.path]
-            assert (one.id, one.names, one.prepared) == (same.id, same.names, same.prepared)
+            assert (one.id, one.names, one.terms) == (same.id, same.names, same.terms)
             assert one.vector_score == pytest.approx(same.vector_score)
         if not (tmp_path / "records.bin").exists():
             assert store.needs_compaction

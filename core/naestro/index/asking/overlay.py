@@ -20,6 +20,7 @@ from naestro.policy.workspace import FILE_SIZE_MAX, Workspace
 if TYPE_CHECKING:
     from naestro.index.embed.embedder import Vectors
     from naestro.index.storage.schema import Candidate
+    from naestro.index.text.chunk_terms import ChunkTerms
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -58,6 +59,8 @@ class OpenChunk:
 
     chunk: Chunk
     candidate: "Candidate"
+    vector: "Vectors | None"
+    """(dimension,), unit length; None where there is no embedder."""
 
 
 class OpenFiles:
@@ -66,7 +69,7 @@ class OpenFiles:
     def __init__(self, embedder: Embedder | None) -> None:
         """With the embedder of the index that they stand over."""
         self._embedder = embedder
-        self._chunks: _Recent[tuple[str, str], list[tuple[Chunk, str]]] = _Recent(FILES_KEPT)
+        self._chunks: _Recent[tuple[str, str], list[tuple[Chunk, ChunkTerms]]] = _Recent(FILES_KEPT)
         self._vectors: _Recent[str, Vectors] = _Recent(VECTORS_KEPT)
 
     def chunks(self, texts: Mapping[str, str]) -> list[OpenChunk]:
@@ -78,18 +81,22 @@ class OpenFiles:
         return [
             OpenChunk(
                 one,
-                Candidate.unscored(id_of(one.path, one.start, one.end), one, terms, vector),
+                Candidate.unscored(id_of(one.path, one.start, one.end), one, terms),
+                vector,
             )
             for (one, terms), vector in zip(cut, vectors, strict=True)
         ]
 
-    def _taken_apart(self, path: str, text: str) -> list[tuple[Chunk, str]]:
+    def _taken_apart(self, path: str, text: str) -> "list[tuple[Chunk, ChunkTerms]]":
         from naestro.index.parsing.parse import parse_file
+        from naestro.index.text.chunk_terms import packed
         from naestro.index.text.prepare import prepared
 
         known = self._chunks.get((path, text))
         if known is None:
-            known = [(chunk, prepared(chunk)) for chunk in parse_file(path, text).chunks] if text else []
+            chunks = parse_file(path, text).chunks if text else []
+            terms = packed([*map(prepared, chunks)], [one.names for one in chunks], [path] * len(chunks))
+            known = [*zip(chunks, terms, strict=True)]
             self._chunks.keep((path, text), known)
         return known
 

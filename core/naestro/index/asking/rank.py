@@ -5,11 +5,10 @@ with the same code. It reads terms as `prepare` writes them and knows neither th
 """
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from operator import mul
 from typing import TypeAlias
 
 import numpy as np
@@ -20,18 +19,15 @@ from naestro.index.asking.question import Question, asked
 from naestro.index.asking.weights import WEIGHTS, Weights
 from naestro.index.found import ONLY_MEANING
 from naestro.index.storage.schema import Candidate
-from naestro.index.text.prepare import terms_in
+from naestro.index.text.chunk_terms import Held, held
 from naestro.index.text.statistics import Statistics
 
-Vector: TypeAlias = NDArray[np.float32]
 Scores: TypeAlias = NDArray[np.float64]
 
 FILE_CHUNKS_MAX = 3
 """Chunks of a file that support one another; more of them only say that it is long."""
 SAID_MAX = 5
 """Words that `why` names."""
-
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,7 @@ class _Signs:
     """What speaks for each candidate, by its position."""
 
     counts: Scores
-    """How often it holds each term."""
+    """How often it says each term."""
     words: Scores
     meaning: Scores
     named: list[bool]
@@ -62,7 +58,6 @@ def rank(
     question: str,
     candidates: Sequence[Candidate],
     statistics: Statistics,
-    query_vector: Vector | None,
     limit: int,
     weights: Weights = WEIGHTS,
 ) -> list[Ranked]:
@@ -70,13 +65,14 @@ def rank(
     if not candidates:
         return []
     wanted = asked(question)
-    counts = counted(wanted.terms, candidates)
+    found = held(wanted.terms, [one.terms for one in candidates])
+    meaning = np.array([one.vector_score for one in candidates])
     signs = _Signs(
-        counts,
-        _by_words(counts, candidates, wanted, statistics, weights),
-        _by_meaning(candidates, query_vector),
-        [any(name.is_path(one.path) for name in wanted.named) for one in candidates],
-        [_defined(one, wanted.names) for one in candidates],
+        found.counts,
+        _by_words(found, wanted, statistics, weights),
+        np.maximum(meaning, 0.0),  # it does not speak against a chunk
+        _named(candidates, wanted),
+        _defined(candidates, wanted.names),
     )
     is_said = bool(signs.words.any())
     scores = (
@@ -91,79 +87,20 @@ def rank(
     ]
 
 
-def counted(terms: Sequence[str], candidates: Sequence[Candidate]) -> Scores:
-    """How often each candidate holds each term; `prepared` has equal terms side by side."""
-    counts = np.zeros((len(candidates), len(terms)))
-    keys = [(f" {term} ", len(term) + 1) for term in terms]
-    for row, one in enumerate(candidates):
-        text = f" {one.prepared} "
-        counts[row] = [_times(text, key, step) for key, step in keys]
-    return counts
-
-
-def _times(text: str, key: str, step: int) -> int:
-    """How often `key` stands in `text` from its first place on, `step` characters apart."""
-    first = at = text.find(key)
-    if first < 0:
-        return 0
-    while text.startswith(key, at):
-        at += step
-    return (at - first) // step
-
-
 def _rarity(terms: Sequence[str], statistics: Statistics) -> Scores:
     """How much each term says: the fewer chunks hold it the more (BM25's inverse document frequency)."""
     holding = [min(statistics.holding(term), statistics.chunks) for term in terms]
     return np.array([math.log1p((statistics.chunks - n + 0.5) / (n + 0.5)) for n in holding])
 
 
-def _lengths(candidates: Sequence[Candidate], statistics: Statistics) -> Scores:
-    """Terms of each candidate against the mean."""
-    terms = np.array([one.prepared.count(" ") + 1 for one in candidates], dtype=np.float64)
-    return terms / max(statistics.mean_terms, 1.0)
-
-
-def _by_words(
-    counts: Scores,
-    candidates: Sequence[Candidate],
-    wanted: Question,
-    statistics: Statistics,
-    weights: Weights,
-) -> Scores:
+def _by_words(found: Held, wanted: Question, statistics: Statistics, weights: Weights) -> Scores:
     """BM25 over the text, with what names and paths say added; 1 for the best."""
-    rarity = _rarity(wanted.terms, statistics)
-    bend = weights.saturation * (1 - weights.length + weights.length * _lengths(candidates, statistics))
-    said = counts * (weights.saturation + 1) / (counts + bend[:, None])
-    said += weights.names * _held([_terms_of(" ".join(one.names)) for one in candidates], wanted.terms)
-    said += weights.path * _held([_terms_of(one.path.rpartition(".")[0]) for one in candidates], wanted.terms)
-    return _to_one(said @ rarity)
-
-
-def _held(texts: Sequence[frozenset[str]], terms: Sequence[str]) -> Scores:
-    """Which terms each text holds, as ones and zeros."""
-    held = np.zeros((len(texts), len(terms)))
-    columns = {term: column for column, term in enumerate(terms)}
-    for row, text in enumerate(texts):
-        for term in columns.keys() & text:
-            held[row, columns[term]] = 1.0
-    return held
-
-
-@lru_cache(maxsize=16_384)
-def _terms_of(text: str) -> frozenset[str]:
-    return frozenset(term for word in _WORD.findall(text) for term in terms_in(word))
-
-
-def _by_meaning(candidates: Sequence[Candidate], query_vector: Vector | None) -> Scores:
-    """Cosine of the vectors; 0 where they speak against it."""
-    scores = np.zeros(len(candidates))
-    if query_vector is None:
-        return scores
-    rows = [(at, one.vector) for at, one in enumerate(candidates)]
-    held = [(at, vector) for at, vector in rows if vector is not None]
-    if held:
-        scores[[at for at, _ in held]] = np.stack([vector for _, vector in held]) @ query_vector
-    return np.maximum(scores, 0.0)
+    lengths = found.lengths / max(statistics.mean_terms, 1.0)
+    bend = weights.saturation * (1 - weights.length + weights.length * lengths)
+    said = found.counts * (weights.saturation + 1) / (found.counts + bend[:, None])
+    said += weights.names * found.named
+    said += weights.path * found.placed
+    return _to_one(said @ _rarity(wanted.terms, statistics))
 
 
 def _to_one(scores: Scores) -> Scores:
@@ -171,12 +108,21 @@ def _to_one(scores: Scores) -> Scores:
     return scores / best if best > 0 else scores
 
 
-def _defined(one: Candidate, names: frozenset[str]) -> str:
-    """The longest name of the question that this chunk defines."""
-    if not names or not one.names:
-        return ""
-    held = {one.symbol, *one.names}
-    return max((name for name in names if name in held), key=lambda name: (len(name), name), default="")
+def _named(candidates: Sequence[Candidate], wanted: Question) -> list[bool]:
+    """Which of them lie in a file that the question names."""
+    if not wanted.named:
+        return [False] * len(candidates)
+    paths = {one.path for one in candidates}
+    named = {path for path in paths if any(name.is_path(path) for name in wanted.named)}
+    return [one.path in named for one in candidates]
+
+
+def _defined(candidates: Sequence[Candidate], names: frozenset[str]) -> list[str]:
+    """The longest name of the question that each of them defines."""
+    if not names:
+        return [""] * len(candidates)
+    defined = [names & {one.symbol, *one.names} if one.names else () for one in candidates]
+    return [max(found, key=lambda name: (len(name), name), default="") for found in defined]
 
 
 def _in_all(signs: _Signs, candidates: Sequence[Candidate], wanted: Question, weights: Weights) -> Scores:
@@ -203,17 +149,15 @@ def _by_file(scores: Scores, candidates: Sequence[Candidate], fading: float) -> 
     by_path: defaultdict[str, list[float]] = defaultdict(list)
     for score, one in zip(scores.tolist(), candidates, strict=True):
         by_path[one.path].append(score)
-    sums = {
-        path: sum(
-            score * fading**at for at, score in enumerate(sorted(found, reverse=True)[:FILE_CHUNKS_MAX])
-        )
-        for path, found in by_path.items()
-    }
+    fades = [fading**at for at in range(FILE_CHUNKS_MAX)]
+    sums = {path: sum(map(mul, sorted(found, reverse=True), fades)) for path, found in by_path.items()}
     return _to_one(np.array([sums[one.path] for one in candidates]))
 
 
 def _factors(candidates: Sequence[Candidate], wanted: Question, weights: Weights) -> Scores:
-    return np.array([_factor(one.path, wanted, weights) for one in candidates])
+    """What each one's score is multiplied by, for the kind of place that it stands in."""
+    factor = {path: _factor(path, wanted, weights) for path in {one.path for one in candidates}}
+    return np.array([factor[one.path] for one in candidates])
 
 
 def _factor(path: str, wanted: Question, weights: Weights) -> float:
@@ -225,14 +169,12 @@ def _spread(
     scores: Scores, candidates: Sequence[Candidate], limit: int, weights: Weights
 ) -> list[tuple[int, float]]:
     """The best positions with their scores, further chunks of a file set back."""
-    order = sorted(
-        range(len(candidates)), key=lambda at: (-scores[at], candidates[at].path, candidates[at].start)
-    )
+    keys = [(-score, one.path, one.start) for score, one in zip(scores.tolist(), candidates, strict=True)]
     seen: defaultdict[str, int] = defaultdict(int)
     spread: list[tuple[int, float]] = []
-    for at in order:
-        path = candidates[at].path
-        spread.append((at, float(scores[at]) * weights.repeated ** seen[path]))
+    for at in sorted(range(len(keys)), key=keys.__getitem__):
+        behind, path, _ = keys[at]
+        spread.append((at, -behind * weights.repeated ** seen[path]))
         seen[path] += 1
     return sorted(spread, key=lambda one: -one[1])[:limit]
 

@@ -71,11 +71,9 @@ class Search:
         opened = admitted(self._workspace, buffers) if buffers else {}
         unsaved = _telling(self._unsaved(opened, only), terms, vector)
         candidates = store.candidates(terms, vector, max(CANDIDATES, limit), opened, only)
-        candidates += [one.candidate for one in unsaved]
-        ranked = rank(
-            text, candidates, store.statistics, vector, max(limit, RERANKED) if self._reranker else limit
-        )
-        texts = {one.candidate.id: one.chunk.text for one in unsaved}
+        candidates += [one for one, _ in unsaved]
+        ranked = rank(text, candidates, store.statistics, max(limit, RERANKED) if self._reranker else limit)
+        texts = {one.id: lines for one, lines in unsaved}
         on_disk = [one.candidate.id for one in ranked if one.candidate.id not in texts]
         texts.update(store.texts(on_disk))
         ranked = [one for one in ranked if one.candidate.id in texts]
@@ -89,18 +87,25 @@ class Search:
         return [one for one in chunks if only.admits(one.chunk.path, one.chunk.language)]
 
 
-def _telling(unsaved: Sequence[OpenChunk], terms: Sequence[str], vector: "Vectors | None") -> list[OpenChunk]:
-    """The chunks of buffers that say a word of the question, and the few that are nearest to it."""
-    wanted = {f" {term} " for term in terms}
-    saying = [one for one in unsaved if any(term in f" {one.candidate.prepared} " for term in wanted)]
-    said = {one.candidate.id for one in saying}
+def _telling(
+    unsaved: Sequence[OpenChunk], terms: Sequence[str], vector: "Vectors | None"
+) -> "list[tuple[Candidate, str]]":
+    """The chunks of buffers that say a word of the question, and the few that are nearest to it; with their lines."""
+    from msgspec import structs
 
-    def nearness(one: OpenChunk) -> float:
-        own = one.candidate.vector
-        return 0.0 if own is None or vector is None else float(own @ vector)
+    from naestro.index.text.chunk_terms import saying
 
-    others = [one for one in unsaved if one.candidate.id not in said and nearness(one) > 0]
-    return saying + sorted(others, key=nearness, reverse=True)[:OPEN_NEAREST]
+    says = saying(terms, [one.candidate.terms for one in unsaved])
+    near = [_cosine(one, vector) for one in unsaved]
+    others = [at for at, cosine in enumerate(near) if cosine > 0 and not says[at]]
+    others = sorted(others, key=near.__getitem__, reverse=True)[:OPEN_NEAREST]
+    telling = [at for at, is_said in enumerate(says) if is_said] + others
+    chosen = [(near[at], unsaved[at]) for at in telling]
+    return [(structs.replace(one.candidate, vector_score=cosine), one.chunk.text) for cosine, one in chosen]
+
+
+def _cosine(one: OpenChunk, vector: "Vectors | None") -> float:
+    return 0.0 if one.vector is None or vector is None else float(one.vector @ vector)
 
 
 def _reranked(

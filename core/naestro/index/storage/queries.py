@@ -79,10 +79,10 @@ async def record_rows(table: "lancedb.AsyncTable", ids: Sequence[int]) -> "pa.Ta
 
 
 async def all_record_rows(table: "lancedb.AsyncTable") -> "AsyncIterator[pa.Table]":
-    """The same of all rows, piece by piece."""
+    """The same of all rows with their `text`, piece by piece."""
     import pyarrow as pa
 
-    query = table.query().select(await _record_columns(table)).with_row_id()
+    query = table.query().select([*await _record_columns(table), "text"]).with_row_id()
     async for batch in await query.to_batches(max_batch_length=_ROWS_AT_ONCE):
         yield pa.Table.from_batches([batch])
 

@@ -8,13 +8,14 @@ nothing. `fresh` lies above. Nothing depends on what is here: a process that has
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Sequence, Set
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from naestro.index.only import EVERYTHING, Only
 from naestro.index.storage.schema import Candidate, Row
+from naestro.index.text.chunk_terms import ChunkTerms, packed
 from naestro.index.text.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ class Recent:
 
     def __init__(self) -> None:
         self._chunks: dict[int, Candidate] = {}
-        self._matrix: tuple[list[int], np.ndarray] | None = None
+        self._matrix: np.ndarray | None = None
         self._texts: dict[int, str] = {}
+        self._prepared: dict[int, str] = {}
+        self._vectors: dict[int, np.ndarray] = {}
         self._ids: defaultdict[str, set[int]] = defaultdict(set)
         self._holding: defaultdict[str, dict[int, int]] = defaultdict(dict)
 
@@ -50,13 +53,20 @@ class Recent:
     def add(self, rows: Sequence[Row]) -> None:
         """Take `rows` in."""
         self._matrix = None
-        for row in rows:
-            self._add(next(_ids), row)
+        chunks = [row.chunk for row in rows]
+        terms = packed(
+            [row.prepared for row in rows], [one.names for one in chunks], [one.path for one in chunks]
+        )
+        for row, own in zip(rows, terms, strict=True):
+            self._add(next(_ids), row, own)
 
-    def _add(self, key: int, row: Row) -> None:
+    def _add(self, key: int, row: Row, terms: ChunkTerms) -> None:
         chunk = row.chunk
-        self._chunks[key] = Candidate.unscored(key, chunk, row.prepared, row.vector)
+        self._chunks[key] = Candidate.unscored(key, chunk, terms)
+        if row.vector is not None:
+            self._vectors[key] = row.vector
         self._texts[key] = chunk.text
+        self._prepared[key] = row.prepared
         self._ids[chunk.path].add(key)
         for term, times in Counter(row.prepared.split()).items():
             self._holding[term][key] = times
@@ -97,8 +107,9 @@ class Recent:
         return {key: scores[key] for key, one in ours.items() if only.admits(one.path, one.language)}
 
     def _drop(self, key: int) -> None:
-        del self._texts[key]
-        for term in set(self._chunks.pop(key).prepared.split()):
+        del self._texts[key], self._chunks[key]
+        self._vectors.pop(key, None)
+        for term in set(self._prepared.pop(key).split()):
             holding = self._holding[term]
             del holding[key]
             if not holding:
@@ -112,26 +123,19 @@ class Recent:
                 continue
             rarity = _rarity(statistics, term)
             for key, times in holding.items():
-                length = (self._chunks[key].prepared.count(" ") + 1) / max(statistics.mean_terms, 1.0)
+                length = (self._prepared[key].count(" ") + 1) / max(statistics.mean_terms, 1.0)
                 bend = _SATURATION * (1 - _LENGTH + _LENGTH * length)
                 scores[key] += rarity * times * (_SATURATION + 1) / (times + bend)
         return scores
 
     def _by_vector(self, vector: "np.ndarray | None") -> dict[int, float]:
-        if vector is None:
+        import numpy as np
+
+        if vector is None or not self._vectors:
             return {}
         if self._matrix is None:
-            self._matrix = _stacked(self._chunks)
-        ids, matrix = self._matrix
-        return dict(zip(ids, (matrix @ vector).tolist(), strict=True)) if ids else {}
-
-
-def _stacked(chunks: Mapping[int, Candidate]) -> "tuple[list[int], np.ndarray]":
-    """The chunks that have vectors, and these, (n, dimension) float32."""
-    import numpy as np
-
-    held = [(key, chunk.vector) for key, chunk in chunks.items() if chunk.vector is not None]
-    return [key for key, _ in held], np.stack([vector for _, vector in held]) if held else np.empty((0, 0))
+            self._matrix = np.stack([*self._vectors.values()])
+        return dict(zip(self._vectors, (self._matrix @ vector).tolist(), strict=True))
 
 
 def _rarity(statistics: Statistics, term: str) -> float:

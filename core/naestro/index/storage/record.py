@@ -1,9 +1,10 @@
 """What ranking needs of a chunk, packed: as it lies in the file of records, and as a candidate.
 
-`records` keeps them, `store` makes candidates of them. The terms are most of a record. LZ4 leaves 0.4 of them and takes
-2 µs to undo; zstd would leave 0.27, but takes 17 µs, since each call makes its tables anew.
+`records` keeps them, `store` makes candidates of them. A chunk's lines lie beside its record, compressed: LZ4 leaves
+half of them and takes 2 µs to undo; zstd would leave a third, but takes 17 µs, since each call makes its tables anew.
 """
 
+import struct
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ import msgspec
 from msgspec import convert
 
 from naestro.index.storage.schema import Candidate, names_of
+from naestro.index.text.chunk_terms import ChunkTerms, packed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,14 +33,12 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     symbol: str
     kind: str
     names: tuple[str, ...]
-    terms_size: int
-    """Bytes of `terms` when they are whole."""
-    terms: bytes
-    """`prepared` as UTF-8, compressed."""
+    terms: ChunkTerms
     vector: bytes
     """float16; empty where the chunk has none."""
 
 
+_SIZE = struct.Struct("<I")
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Record)
 
@@ -53,14 +53,25 @@ def _codec() -> "pa.Codec":
 def numbered(table: "pa.Table") -> "Iterator[tuple[int, bytes]]":
     """The record of each row of a `table` of `COLUMNS`, with the row's number, out of `_rowid`."""
     facts = zip(*[table[name].to_pylist() for name in COLUMNS], strict=True)
-    terms = map(str, table["prepared"].to_pylist())
-    names = map(str, table["names"].to_pylist())
+    names = [names_of(str(column)) for column in table["names"].to_pylist()]
+    terms = packed([*map(str, table["prepared"].to_pylist())], names, [*map(str, table["path"].to_pylist())])
     keys = convert(table["_rowid"].to_pylist(), list[int])
-    packed = _codec().compress
-    for key, vector, own, words, held in zip(keys, _vectors_in(table), facts, terms, names, strict=True):
-        whole = words.encode()
-        body = (*own, names_of(held), len(whole), packed(whole, asbytes=True), vector)
-        yield key, _ENCODER.encode(body)
+    for key, vector, own, held, said in zip(keys, _vectors_in(table), facts, names, terms, strict=True):
+        yield key, _ENCODER.encode((*own, held, said, vector))
+
+
+def with_lines(table: "pa.Table") -> "Iterator[tuple[int, bytes, bytes]]":
+    """The same of a table that has the column `text` too, with each row's lines as `lines_in` reads them."""
+    packed_lines = _codec().compress
+    for (key, record), text in zip(numbered(table), table["text"].to_pylist(), strict=True):
+        whole = str(text).encode()
+        yield key, record, _SIZE.pack(len(whole)) + packed_lines(whole, asbytes=True)
+
+
+def lines_in(held: bytes) -> str:
+    """The lines that `with_lines` packed."""
+    (size,) = _SIZE.unpack_from(held)
+    return _codec().decompress(held[_SIZE.size :], size, asbytes=True).decode()
 
 
 def _vectors_in(table: "pa.Table") -> "Iterator[bytes]":
@@ -86,8 +97,6 @@ def decoded(
     Raises ValueError for bytes that are no record.
     """
     made = [_DECODER.decode(record) for record in records]
-    vectors, cosines = _meant(made, question)
-    undo = _codec().decompress
     return [
         Candidate(
             key,
@@ -98,31 +107,24 @@ def decoded(
             one.symbol,
             one.kind,
             one.names,
-            undo(one.terms, one.terms_size, asbytes=True).decode(),
-            vector,
+            one.terms,
             score,
             cosine,
         )
-        for key, one, vector, score, cosine in zip(ids, made, vectors, words, cosines, strict=True)
+        for key, one, score, cosine in zip(ids, made, words, _cosines(made, question), strict=True)
     ]
 
 
-def _meant(
-    records: Sequence[Record], question: "np.ndarray | None"
-) -> "tuple[Sequence[np.ndarray | None], Sequence[float]]":
-    """The vector of each record, and its cosine to `question`: 0 where one of both has none."""
+def _cosines(records: Sequence[Record], question: "np.ndarray | None") -> Sequence[float]:
+    """The cosine of each record to `question`: 0 where one of both has no vector."""
     import numpy as np
 
-    held = [at for at, record in enumerate(records) if record.vector]
-    vectors: list[np.ndarray | None] = [None] * len(records)
     cosines = [0.0] * len(records)
-    if not held:
-        return vectors, cosines
+    held = [at for at, record in enumerate(records) if record.vector]
+    if question is None or not held:
+        return cosines
     halves = np.frombuffer(b"".join([records[at].vector for at in held]), np.float16)
     matrix = halves.reshape(len(held), -1).astype(np.float32)
-    for at, vector in zip(held, matrix, strict=True):
-        vectors[at] = vector
-    if question is not None:
-        for at, cosine in zip(held, (matrix @ question).tolist(), strict=True):
-            cosines[at] = cosine
-    return vectors, cosines
+    for at, cosine in zip(held, (matrix @ question).tolist(), strict=True):
+        cosines[at] = cosine
+    return cosines

@@ -1,10 +1,10 @@
-"""A file beside the table with what ranking needs of each chunk, since a search needs it of hundreds of them.
+"""A file beside the table with what a search needs of each chunk: of hundreds what ranks them, of ten their lines.
 
-The table gives 260 rows in 10 ms of processor time, however few columns are asked of it; this file gives them in 1
-(measured, 22,000 chunks). It is made from the table at each compaction and never changed: rows are immutable and their
-numbers are not used twice, so it can lack rows, and hold some that are gone, but not be wrong: a record that a failing
-disk changed does not fit its sum, and counts as lacking. What it lacks `store` asks of the table. Its bytes are
-`record`'s; this module knows no column.
+The table gives 260 rows in 10 ms of processor time, however few columns are asked of it, and 10 rows in 2; this file
+gives them in 1 and 0.1 (measured, 22,000 chunks). It is made from the table at each compaction and never changed:
+rows are immutable and their numbers are not used twice, so it can lack rows, and hold some that are gone, but not be
+wrong: a record that a failing disk changed does not fit its sum, and counts as lacking. What it lacks `store` asks of
+the table. Its bytes are `record`'s; this module knows no column.
 """
 
 import os
@@ -13,15 +13,19 @@ import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FILE: Final = "records.bin"
-_MAGIC: Final = b"naestro records 2\n"
+_MAGIC: Final = b"naestro records 3\n"
 _TABLE_BYTES: Final = 32
 """Of the table's own name, so that no file of another table is read."""
-_PLACE_BYTES: Final = 4 * 8
-"""Of a row's number, of where its record begins, of how long it is and of its sum; they stand behind the records, in
-columns."""
+_PLACE_COLUMNS: Final = 6
+"""A row's number, where its record begins, how long it is and its sum, how long the lines behind it are and their sum;
+they stand behind the records, in columns."""
+_PLACE_BYTES: Final = _PLACE_COLUMNS * 8
 _COUNT_BYTES: Final = 8
 """At the end: how many there are."""
 
@@ -48,10 +52,21 @@ class RecordFile:
         if head != _head(table) or start < len(head):
             raise ValueError(f"{path} holds no records of this table, or not all of them")
         places = np.frombuffer(os.pread(self._descriptor, size_bytes, start), np.int64)
-        self._ids, self._starts, self._sizes, self._sums = places.reshape(4, count)
+        self._ids, self._starts, *self._rest = places.reshape(_PLACE_COLUMNS, count)
 
     def read(self, ids: Sequence[int]) -> dict[int, bytes]:
         """The records of those of `ids` that are here."""
+        sizes, sums, _, _ = self._rest
+        return self._read(ids, self._starts, sizes, sums)
+
+    def lines(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """The lines, as they were written, of those of `ids` that are here."""
+        sizes, _, lines, sums = self._rest
+        return self._read(ids, self._starts + sizes, lines, sums)
+
+    def _read(
+        self, ids: Sequence[int], starts: "np.ndarray", sizes: "np.ndarray", sums: "np.ndarray"
+    ) -> dict[int, bytes]:
         import numpy as np
 
         if not len(self._ids):
@@ -59,14 +74,14 @@ class RecordFile:
         wanted = np.asarray(ids, np.int64)
         at = np.minimum(np.searchsorted(self._ids, wanted), len(self._ids) - 1)
         at = at[self._ids[at] == wanted]
-        columns = [column[at].tolist() for column in (self._ids, self._starts, self._sizes, self._sums)]
+        columns = [column[at].tolist() for column in (self._ids, starts, sizes, sums)]
         return {
-            key: record
+            key: found
             for key, start, size, total in zip(*columns, strict=True)
-            if (record := self._record(start, size)) and _sum(key, record) == total
+            if (found := self._bytes(start, size)) and _sum(key, found) == total
         }
 
-    def _record(self, start: int, size: int) -> bytes:
+    def _bytes(self, start: int, size: int) -> bytes:
         """The bytes there; none where a changed byte of the places leads out of the file."""
         is_within = 0 <= start <= start + size <= self._size_bytes
         return os.pread(self._descriptor, size, start) if is_within else b""
@@ -97,18 +112,23 @@ class Records:
         file = self._opened()
         return file.read(ids) if file else {}
 
-    def write(self, records: Iterable[tuple[int, bytes]]) -> None:
-        """Put `records`, each with its row's number, in the place of what is there; raises OSError."""
+    def lines(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """The lines, as they were written, of those of `ids` that are in the file."""
+        file = self._opened()
+        return file.lines(ids) if file else {}
+
+    def write(self, records: Iterable[tuple[int, bytes, bytes]]) -> None:
+        """Put `records` in the place of what is there: a row's number, its record, its lines; raises OSError."""
         import numpy as np
 
         unfinished = self._path.with_suffix(".new")
-        places: list[tuple[int, int, int, int]] = []
+        places: list[tuple[int, ...]] = []
         with unfinished.open("wb") as file:
             end = file.write(_head(self._table))
-            for key, record in records:
-                places.append((key, end, len(record), _sum(key, record)))
-                end += file.write(record)
-            file.write(np.array(sorted(places), np.int64).reshape(-1, 4).T.tobytes())
+            for key, record, lines in records:
+                places.append((key, end, len(record), _sum(key, record), len(lines), _sum(key, lines)))
+                end += file.write(record) + file.write(lines)
+            file.write(np.array(sorted(places), np.int64).reshape(-1, _PLACE_COLUMNS).T.tobytes())
             file.write(len(places).to_bytes(_COUNT_BYTES, "little"))
         unfinished.replace(self._path)
 
@@ -121,9 +141,9 @@ class Records:
             return self._file
 
 
-def _sum(key: int, record: bytes) -> int:
-    """CRC-32 of a record, begun with its row's number: 0.2 µs."""
-    return zlib.crc32(record, key & 0xFFFFFFFF)
+def _sum(key: int, held: bytes) -> int:
+    """CRC-32 of a record or of lines, begun with the row's number: 0.2 µs."""
+    return zlib.crc32(held, key & 0xFFFFFFFF)
 
 
 def _head(table: str) -> bytes:

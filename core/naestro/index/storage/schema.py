@@ -13,6 +13,7 @@ import msgspec
 from msgspec import convert
 
 from naestro.index.parsing.parsed import Chunk
+from naestro.index.text.chunk_terms import ChunkTerms
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,16 +54,14 @@ class Candidate(msgspec.Struct, frozen=True, eq=False, gc=False):
     symbol: str
     kind: str
     names: tuple[str, ...]
-    prepared: str
-    vector: "np.ndarray | None"
-    """(dimension,) float32, unit length; None where the chunk has none."""
+    terms: ChunkTerms
     fts_score: float
     """BM25 as LanceDB computes it, at least 0; 0 where full text did not bring it."""
     vector_score: float
     """Cosine with the question's vector, from -1 to 1, also where full text brought it; 0 where one has no vector."""
 
     @classmethod
-    def unscored(cls, key: int, chunk: Chunk, prepared: str, vector: "np.ndarray | None") -> "Candidate":
+    def unscored(cls, key: int, chunk: Chunk, terms: ChunkTerms) -> "Candidate":
         """`chunk` before anything was asked, as number `key`."""
         return cls(
             key,
@@ -73,8 +72,7 @@ class Candidate(msgspec.Struct, frozen=True, eq=False, gc=False):
             chunk.symbol,
             chunk.kind,
             tuple(chunk.names),
-            prepared,
-            vector,
+            terms,
             0.0,
             0.0,
         )

@@ -199,6 +199,11 @@ class Store:
         """The lines of the chunks `ids`; one that is gone meanwhile is left out."""
         here = self._fresh.texts(ids)
         rest = [key for key in ids if key not in here]
+        with lance.faults("Reading the index"):
+            here |= {key: record.lines_in(held) for key, held in self._place.records.lines(rest).items()}
+        rest = [key for key in rest if key not in here]
+        if not rest:
+            return here
         return here | self._retried(lambda table: queries.texts(table, rest), "Reading the index")
 
     def arrived(self, rows: Sequence[Row]) -> Arrived | None:
@@ -307,11 +312,11 @@ def _warm(store: Store) -> None:
     store.candidates(["the"], np.full(dimension, dimension**-0.5, np.float32) if dimension else None, 2)
 
 
-def _all_records(table: "lancedb.AsyncTable") -> Iterator[tuple[int, bytes]]:
-    """The record of each row, with the row's number."""
+def _all_records(table: "lancedb.AsyncTable") -> Iterator[tuple[int, bytes, bytes]]:
+    """The record of each row, with the row's number and its lines."""
     pieces = queries.all_record_rows(table)
     while (piece := lance.call(anext, pieces, None)) is not None:
-        yield from record.numbered(piece)
+        yield from record.with_lines(piece)
 
 
 def _placed(table: "pa.Table") -> Iterator[tuple[int, str, int, bytes]]:

@@ -102,10 +102,16 @@ def terms_in(word: str) -> tuple[str, ...]:
         return (word.lower(),)
     parts = _PART.findall(word)
     lowered = [part.lower() for part in parts]
-    found = [stem(part) for part in lowered if part not in STOP_WORDS and _tells(part)]
+    found = [_stem(part) for part in lowered if part not in STOP_WORDS and _tells(part)]
     if len(parts) > 1:
         found.append("".join(lowered))
     return tuple(dict.fromkeys(found))
+
+
+@lru_cache(maxsize=32_768)
+def _stem(part: str) -> str:
+    """The stem of a part; there are far fewer of them than words."""
+    return stem(part)
 
 
 def _tells(part: str) -> bool:
