@@ -89,6 +89,7 @@ class Outcome(Outlined, omit_defaults=True):
 
     patch: str = ""
     is_applied: bool = False
+    verdict: Verdict | None = None
     findings: list[Finding] = []
     warnings: list[str] = []
     question: Question | None = None
@@ -126,13 +127,14 @@ async def outcome_of(call: Call, run: str) -> Reply:
         answer=_cut(result.answer, room, CUT_ANSWER, info.id),
         patch=_cut(patch, room, CUT, info.id),
         is_applied=result.is_applied,
+        verdict=result.verdict if result.verdict is not None and result.verdict.winner else None,
         findings=result.findings,
         warnings=[*_faults(events), *result.warnings],
         question=next((Question(q.interrupt, q.kind, q.question, q.options) for q in waiting), None),
         steps_done=[] if info.status is RunStatus.FINISHED else _done(events),
         next=_next(info, waiting),
     )
-    return Reply(value, "\n\n".join(_told(value, result.verdict)))
+    return Reply(value, "\n\n".join(_told(value)))
 
 
 async def _result(client: CallerClient, events: list[Event]) -> Result:
@@ -188,7 +190,7 @@ def is_writing(question: InterruptOpened) -> bool:
     return question.kind == "approve" and question.payload is not None and YES in question.options
 
 
-def _told(value: Outcome, verdict: Verdict | None) -> Iterator[str]:
+def _told(value: Outcome) -> Iterator[str]:
     """The outcome in words."""
     yield f"Run {value.run}: {value.status}."
     if value.warnings:
@@ -200,7 +202,7 @@ def _told(value: Outcome, verdict: Verdict | None) -> Iterator[str]:
         yield "The change was applied." if value.is_applied else "No file was changed so far."
     if value.findings:
         yield "\n".join(f"- {f.severity}, {f.standing}: {f.path}:{f.line} {f.claim}" for f in value.findings)
-    if verdict is not None and verdict.winner:
+    if (verdict := value.verdict) is not None:
         yield f"Verdict: {verdict.winner}, {verdict.certainty}. {verdict.method}"
         yield from (f"Dissent of {v.source} for {v.candidate}: {v.text}" for v in verdict.dissent)
     if value.question is not None:

@@ -43,6 +43,7 @@ async def test_the_council_answers_a_question_and_tells_its_progress(
     assert (info.origin, info.workspace) == (Origin.MCP, str(desk.workspace))
     assert "It adds two numbers (calc.py:4-6)" in told["answer"]
     assert told["answer"] in text_of(result)
+    assert f"Verdict: {told['verdict']['winner']}, {told['verdict']['certainty']}." in text_of(result)
     assert any("propose.1 done" in (words or "") for words in desk.person.told)
 
 
