@@ -42,7 +42,8 @@ class NaestroAgent:
         """Work through `client`, which is bound to the caller, and tell `editor` of it."""
         self._client = client
         self._editor = editor
-        self._sessions = Sessions(client.documents)
+        self.sessions = Sessions(client.documents)
+        """Those of this connection, and what their editor lends."""
         self._order: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
         """For each session, its prompts and cancellations in the order in which they came."""
 
@@ -52,7 +53,7 @@ class NaestroAgent:
         """Tell the version of the protocol that is spoken here, whatever the client's is, and what works."""
         capabilities = request.client_capabilities or schema.ClientCapabilities()
         self._presence = Presence(self._editor, self._client, capabilities)
-        self._turns = Turns(self._editor, self._client, capabilities, self._sessions)
+        self._turns = Turns(self._editor, self._client, capabilities, self.sessions)
         return schema.InitializeResponse(
             protocol_version=PROTOCOL_VERSION,
             agent_info=schema.Implementation(name="naestro", title="Naestro", version=naestro.__version__),
@@ -65,7 +66,7 @@ class NaestroAgent:
 
     async def new_session(self, request: schema.NewSessionRequest) -> schema.NewSessionResponse:
         """Begin a session in a folder that exists."""
-        session = await self._sessions.create(
+        session = await self.sessions.create(
             request.cwd, request.additional_directories or [], _as_given(request.mcp_servers)
         )
         state = await self._presence.open(session, request.mcp_servers)
@@ -89,7 +90,7 @@ class NaestroAgent:
 
     async def fork_session(self, request: schema.ForkSessionRequest) -> schema.ForkSessionResponse:
         """A new session with the turns of another."""
-        session = await self._sessions.fork(
+        session = await self.sessions.fork(
             request.session_id,
             request.cwd,
             request.additional_directories or [],
@@ -100,26 +101,26 @@ class NaestroAgent:
 
     async def list_sessions(self, request: schema.ListSessionsRequest) -> schema.ListSessionsResponse:
         """A page of the sessions, the latest first."""
-        page, cursor = await self._sessions.page(request.cwd, request.cursor)
+        page, cursor = await self.sessions.page(request.cwd, request.cursor)
         return schema.ListSessionsResponse(sessions=[_info(session) for session in page], next_cursor=cursor)
 
     async def close_session(self, request: schema.CloseSessionRequest) -> schema.CloseSessionResponse:
         """Stop what a session does and let go of it; it stays in the list."""
-        await self._sessions.change(request.session_id, lambda now: replace(now, closed=True))
+        await self.sessions.change(request.session_id, lambda now: replace(now, closed=True))
         await self._let_go(request.session_id)
         return schema.CloseSessionResponse()
 
     async def delete_session(self, request: schema.DeleteSessionRequest) -> schema.DeleteSessionResponse:
         """Forget a session; its runs stay in the journal. One that is not there is gone already."""
         await self._let_go(request.session_id)
-        await self._sessions.delete(request.session_id)
+        await self.sessions.delete(request.session_id)
         return schema.DeleteSessionResponse()
 
     # -- what is picked
 
     async def set_mode(self, request: schema.SetSessionModeRequest) -> schema.SetSessionModeResponse:
         """Set the mode; the picker among the options follows."""
-        session = await self._sessions.change(
+        session = await self.sessions.change(
             request.session_id, lambda now: options.with_mode(now, request.mode_id)
         )
         after_answer(lambda: self._presence.tell_pickers(session))
@@ -129,9 +130,9 @@ class NaestroAgent:
         self, request: schema.SetSessionConfigOptionSelectRequest
     ) -> schema.SetSessionConfigOptionResponse:
         """Set an option; the answer has all of them, and the modes' own picker follows."""
-        found = await self._sessions.find(request.session_id)
+        found = await self.sessions.find(request.session_id)
         choices = await options.choices_in(self._client, found.workspace)
-        session = await self._sessions.change(
+        session = await self.sessions.change(
             found.id, lambda now: options.with_option(now, request.config_id, request.value, choices)
         )
         if request.config_id == options.MODE:
@@ -166,7 +167,7 @@ class NaestroAgent:
             request = schema.PromptRequest.model_validate(parameters)
         except ValidationError as error:
             raise wrong_parameters(error) from error
-        session = await self._sessions.find(request.session_id)
+        session = await self.sessions.find(request.session_id)
         try:
             await self._turns.steer(session.id, _words(request))
         except RunStateError:  # no turn is at work
@@ -176,7 +177,7 @@ class NaestroAgent:
     # -- steps that several methods share
 
     async def _reopen(self, request: schema.LoadSessionRequest | schema.ResumeSessionRequest) -> Session:
-        return await self._sessions.open(
+        return await self.sessions.open(
             request.session_id,
             request.cwd,
             request.additional_directories or [],
@@ -190,17 +191,18 @@ class NaestroAgent:
     async def _let_go(self, session_id: str) -> None:
         await self._turns.cancel(session_id)
         self._turns.close(session_id)
+        self._client.tooling.take_back(session_id)
 
     def _in_order(self, session_id: str) -> anyio.Lock:
         return self._order.setdefault(session_id, anyio.Lock())
 
     async def _begun(self, request: schema.PromptRequest) -> Session:
         """The session, with a title from its first prompt."""
-        session = await self._sessions.find(request.session_id)
+        session = await self.sessions.find(request.session_id)
         title = title_of(_words(request))
         if session.title or not title:
             return session
-        session = await self._sessions.change(
+        session = await self.sessions.change(
             session.id, lambda now: replace(now, title=title, updated=utc_now())
         )
         await self._presence.tell_title(session)

@@ -45,6 +45,8 @@ async def serve(stream: ByteStream, client: CallerClient, cwd: Path) -> None:
             await editor.listen()
             await connection.settle(SETTLE_S, but="session/prompt")
         finally:
+            for session_id in agent.sessions.lent_to:
+                client.tooling.take_back(session_id)
             with anyio.move_on_after(CLOSE_S, shield=True):
                 await editor.close()
             tasks.cancel_scope.cancel()

@@ -10,7 +10,8 @@ from typing import TypedDict
 from acp.helpers import update_agent_message_text
 
 from acp import schema
-from naestro.client.api import Client
+from naestro.client.api import CallerClient
+from naestro.errors import NaestroError
 from naestro_acp import options
 from naestro_acp.sdk_gaps import ClientConnection, NoticeUpdate, after_answer, send_update, shows_notices
 from naestro_acp.sessions import Session
@@ -31,7 +32,7 @@ class Presence:
     """One connection's way to tell a client about sessions."""
 
     def __init__(
-        self, editor: ClientConnection, client: Client, capabilities: schema.ClientCapabilities
+        self, editor: ClientConnection, client: CallerClient, capabilities: schema.ClientCapabilities
     ) -> None:
         """Tell `editor`, which can do what `capabilities` say."""
         self._editor = editor
@@ -48,11 +49,18 @@ class Presence:
         async def greet() -> None:
             await self._client.index.use(session.workspace)
             await self._tell_commands(session)
-            for warning in warnings:
+            for warning in [*warnings, *await self._lend(session)]:
                 await self._warn(session, warning)
 
         after_answer(greet)
         return State(modes=options.mode_state(session), config_options=await self.pickers(session))
+
+    async def _lend(self, session: Session) -> list[str]:
+        """Have the editor's servers of tools known to whoever looks at them; what of them is off."""
+        try:
+            return await self._client.tooling.lend(session.id, session.workspace, session.mcp_servers)
+        except NaestroError as error:
+            return [f"The tools of your editor's MCP servers cannot be used: {error.message}"]
 
     async def pickers(self, session: Session) -> Pickers:
         """Every picker with its current value."""

@@ -92,6 +92,11 @@ class Sessions:
         self._documents = documents
         self._mcp_servers: dict[str, list[dict[str, Json]]] = {}
 
+    @property
+    def lent_to(self) -> list[str]:
+        """The ids of the sessions whose servers of tools lie here."""
+        return list(self._mcp_servers)
+
     async def create(
         self, cwd: str, directories: Sequence[str], servers: Sequence[dict[str, Json]]
     ) -> Session:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from naestro.client.api import Client, Command, EngineStatus, Indexing, Tooling
+from naestro.client.api import Client, Command, EngineStatus, Indexing, LendableTooling
 from naestro.client.documents import JournalDocuments
 from naestro.client.indexing import LocalIndexing
 from naestro.client.local import Core, LocalClient
@@ -46,6 +46,7 @@ from naestro.routing.pool import Pool
 from naestro.runs.execution import Flow
 from naestro.runs.journal import Journal, open_journal
 from naestro.runs.run import Run
+from naestro.tools.servers.lent import Lent
 from naestro.tools.tool import PlainTools
 from naestro.types import Json, RunStarted, Value
 
@@ -114,7 +115,7 @@ async def open_core(holder: str, *, is_lasting: bool = True) -> AsyncGenerator[L
             engines=partial(_engine_states, shelf),
             machine=_machine_of,
             index=partial(LocalIndexing, indexes),
-            tooling=partial(_tooling_of, journal),
+            tooling=partial(_tooling_of, journal, Lent()),
             close_indexes=indexes.close,
         )
         yield LocalClient(core, tasks)
@@ -259,14 +260,14 @@ async def _open_kit(kit: Kit, now: Settings) -> AsyncGenerator[Kit]:
         yield replace(kit, tools=tools)
 
 
-def _tooling_of(journal: Journal, variables: Mapping[str, str] | None) -> Tooling:
+def _tooling_of(journal: Journal, lent: Lent, variables: Mapping[str, str] | None) -> LendableTooling:
     """The servers of tools as a caller with these variables sees them."""
     from naestro.client.tooling import LocalTooling
 
     def load(root: Path) -> Settings:
         return load_settings(root, is_trusted=is_trusted, is_strict=False).settings
 
-    return LocalTooling(JournalDocuments(journal), load, home() / "logs", variables)
+    return LocalTooling(JournalDocuments(journal), load, home() / "logs", lent, variables)
 
 
 async def _open_index(indexes: "Indexes", root: Path) -> "WorkspaceIndex | None":

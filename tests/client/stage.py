@@ -21,6 +21,7 @@ from naestro.runs.attempt import Attempt
 from naestro.runs.execution import Flow
 from naestro.runs.journal import open_journal
 from naestro.runs.run import Run
+from naestro.tools.servers.lent import Lent
 from naestro.types import Delta, Event, Json, Origin, RunFinished, RunStarted
 from tests.runs.flows import Text, calls, gives, spec
 from tests.support.indexes import KnownIndexes
@@ -97,7 +98,7 @@ async def client_in(
     index = partial(LocalIndexing, known)
     with anyio.fail_after(WAIT_S):
         async with open_journal(home, holder="test") as journal, anyio.create_task_group() as tasks:
-            tooling = partial(LocalTooling, JournalDocuments(journal), lambda _: Settings(), home)
+            tooling = partial(LocalTooling, JournalDocuments(journal), lambda _: Settings(), home, Lent())
             yield LocalClient(
                 Core(journal, prepare, flows.open, engines, machine_of, index, tooling, known.close), tasks
             )

@@ -18,6 +18,7 @@ from naestro.config import Settings, load_settings
 from naestro.errors import ConfigError
 from naestro.runs.journal import open_journal
 from naestro.runs.run import Run
+from naestro.tools.servers.lent import Lent
 from naestro.types import Json, Origin
 from tests.client.stage import WAIT_S, Flows, Gate, behind, command, engines, machine_of, result, watched
 from tests.runs.flows import Text, gives, spec
@@ -66,7 +67,7 @@ async def core_in(home: Path, flows: Flows) -> AsyncIterator[LocalClient]:
                     engines,
                     machine_of,
                     partial(LocalIndexing, known),
-                    partial(LocalTooling, JournalDocuments(journal), lambda _: Settings(), home),
+                    partial(LocalTooling, JournalDocuments(journal), lambda _: Settings(), home, Lent()),
                     known.close,
                 ),
                 tasks,

@@ -46,7 +46,7 @@ async def main(url: str) -> None:
     definition = Definition(name="suite", origin="settings", root=Path.cwd(), url=url)
     async with open_server(definition, Terms(ToolsSettings(start_s=15, call_s=15), Path.cwd())) as server:
         tools = await server.tools()
-        sys.stderr.write(f"tools: {[tool.name for tool in tools]}, lost: {server.lost}\n")
+        sys.stderr.write(f"tools: {[tool.name for tool in tools]}, lost: {server.listing.lost}\n")
         asked = context.get("toolCalls")
         if asked:
             for one in asked:

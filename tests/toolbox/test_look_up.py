@@ -1,6 +1,7 @@
 """Roles of the council look things up by tools: through an engine's own tool calling or a schema, within bounds."""
 
 import dataclasses
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,10 +13,11 @@ from naestro.config import Settings, ToolsSettings
 from naestro.council.look_up import AGAIN
 from naestro.council.sitting import Kit
 from naestro.runs.replay import prepare_execution
+from naestro.runs.waterfall import waterfall
 from naestro.tools.builtin import BuiltinTools
 from naestro.tools.builtin import Desk as ToolDesk
 from naestro.tools.tool import Offered, Tool, ToolRequest, ToolResult, Tools, ToolSpec
-from naestro.types import CallFinished, CallStarted, Json, RunStatus, Tokens
+from naestro.types import CallFinished, CallStarted, Json, Notice, RunStatus, Tokens
 from tests.council.desk import CRITIC, PROPOSE, QUICK, Desk, Done, desk_in, findings, script
 from tests.support.answers import Answer, ScriptedToolCall, call_tool, fail, say, say_json, with_
 from tests.support.scripted_server import Received, ScriptedServer
@@ -239,10 +241,36 @@ async def test_a_small_context_leaves_tools_out_rather_than_the_answer(
     tmp_path: Path, scripted_server: ScriptedServer
 ) -> None:
     scripted_server.otherwise(ANSWER)
-    async with desk(tmp_path, scripted_server, tooled(), context_tokens=1_300) as made:
+    large = Noting()
+    large.spec = msgspec.structs.replace(large.spec, description="Notes. " * 3_000)
+    async with desk(tmp_path, scripted_server, tooled(), large, context_tokens=3_000) as made:
         done = await made.run("explain", text=ASK)
         assert done.status is RunStatus.FINISHED
     assert "tools" not in scripted_server.chats[0].body
+    told = "one is offered no tools: beside the prompt its context of 3,000 tokens has no room for them"
+    notices = [(one.step, one.data.text) for one in done.events if isinstance(one.data, Notice)]
+    assert notices[0] == ("propose.1", f"{told}.")
+    assert next(bar.note for bar in waterfall(done.events).bars if bar.step == "propose.1") == told
+
+
+@pytest.mark.parametrize("mode", ["native", "schema"])
+async def test_as_many_tools_are_offered_as_fit_and_the_others_are_named_in_the_trace(
+    mode: str, tmp_path: Path, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.otherwise(say_json({"tool": "none", "arguments": {}}) if mode == "schema" else ANSWER)
+    many = [Noting() for _ in range(60)]
+    for number, one in enumerate(many):
+        one.spec = msgspec.structs.replace(one.spec, name=f"note_{number:02}", description="Notes. " * 20)
+    async with desk(tmp_path, scripted_server, tooled(mode), *many, context_tokens=3_000) as made:
+        done = await made.run("explain", text=ASK)
+    first = json.dumps(scripted_server.chats[0].body)
+    offered = [f"note_{number:02}" for number in range(60) if f'"note_{number:02}' in first]
+    assert 5 < len(offered) < 55
+    assert offered == [one.spec.name for one in many][: len(offered)]
+    notice = next(event.data.text for event in done.events if isinstance(event.data, Notice))
+    assert f"one is offered {len(offered)} of 60 tools: " in notice
+    assert f"note_{len(offered):02}, " in notice
+    assert notice.endswith(f" and {60 - len(offered) - 8} more.")
 
 
 @pytest.mark.parametrize(
@@ -316,7 +344,6 @@ async def test_tools_are_off_unless_they_are_switched_on(
 
 
 async def test_the_trace_tells_what_was_looked_up(tmp_path: Path, scripted_server: ScriptedServer) -> None:
-    from naestro.runs.waterfall import waterfall
     from naestro.terminal.plain import describe
 
     scripted_server.then(

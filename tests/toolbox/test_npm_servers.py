@@ -99,7 +99,7 @@ async def test_the_filesystem_server_reads_inside_its_folder_and_refuses_the_res
         tools = {tool.name: tool for tool in await server.tools()}
         assert {"read_text_file", "list_directory", "write_file"} <= tools.keys()
         assert tools["read_text_file"].hints["read_only_hint"] is True
-        assert server.lost == {}
+        assert server.listing.lost == {}
         text = (await server.call("read_text_file", {"path": str(root / "a.txt")})).text
         assert text == "hello from the file\n"
         outside = await server.call("read_text_file", {"path": str(tmp_path / "secret.txt")})

@@ -4,7 +4,7 @@
 servers and the command line know this module and `naestro.types`, and nothing else of the core.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -30,6 +30,7 @@ __all__ = [
     "IndexProgress",
     "IndexStatus",
     "Indexing",
+    "LendableTooling",
     "Machine",
     "MapReply",
     "Match",
@@ -181,6 +182,22 @@ class Tooling(Protocol):
 
     async def log(self, workspace: str, server: str) -> str:
         """What the server wrote to its standard error of late."""
+        ...
+
+
+class LendableTooling(Tooling, Protocol):
+    """The same for a protocol server in this process, whose editor may bring servers of its own."""
+
+    async def lend(self, session: str, workspace: str, servers: Sequence[Mapping[str, Json]]) -> list[str]:
+        """The editor of `session` lends `servers`, as the Agent Client Protocol has them, and no others.
+
+        They are kept in memory only, until `take_back`. What is returned is to be told to the person, a sentence each:
+        what of them is off, and how to switch it on.
+        """
+        ...
+
+    def take_back(self, session: str) -> None:
+        """The editor of `session` lends nothing any more."""
         ...
 
 
@@ -417,6 +434,11 @@ class Client(Parts, Protocol):
 
 class CallerClient(Client, Protocol):
     """A client of one caller, whose environment counts for the runs that it starts or resumes."""
+
+    @property
+    def tooling(self) -> LendableTooling:
+        """The servers of tools of each workspace."""
+        ...
 
     @property
     def files(self) -> Files:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import anyio.to_thread
 
-from naestro.client.api import Command, EngineStatus, Files, Indexing, Machine, Tooling
+from naestro.client.api import Command, EngineStatus, Files, Indexing, LendableTooling, Machine
 from naestro.client.files import LocalFiles
 from naestro.client.lending import LentEditor
 from naestro.client.recorded import RecordedRuns
@@ -50,7 +50,7 @@ class Core:
     """The machine as a caller with that environment sees it; None: this process's own."""
     index: Callable[[Mapping[str, str] | None], Indexing]
     """The code index for a caller with that environment; None: this process's own."""
-    tooling: Callable[[Mapping[str, str] | None], Tooling]
+    tooling: Callable[[Mapping[str, str] | None], LendableTooling]
     """The servers of tools for a caller with that environment; None: this process's own."""
     close_indexes: Callable[[], Awaitable[None]]
     """Ends what is under way of the code indexes."""
@@ -93,7 +93,7 @@ class BoundClient(RecordedRuns):
         return self._core.files
 
     @property
-    def tooling(self) -> Tooling:
+    def tooling(self) -> LendableTooling:
         """The servers of tools of each workspace."""
         return self._core.tooling(self._caller.environment)
 

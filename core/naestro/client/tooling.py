@@ -1,11 +1,12 @@
 """The servers of tools in this process, as one caller sees them: what there is, a look at one, and what is allowed.
 
-It implements `Tooling` of `api`; above stand the client and the composition root, below it `naestro.tools.servers`. A
-server that is looked at is started for that look alone. What an editor lends is not seen here: it lives with its run.
+It implements `LendableTooling` of `api`; above stand the client and the composition root, below it
+`naestro.tools.servers`. A server that is looked at is started for that look alone.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 
 from naestro.client.api import ServerTool, ToolServer, ToolServerLook
 from naestro.config import Settings, environment
@@ -16,9 +17,11 @@ from naestro.tools.servers.allowed import Described, Judged, Permissions, Store,
 from naestro.tools.servers.connection import Connection
 from naestro.tools.servers.definition import Definition, Definitions, all_definitions, file_trust
 from naestro.tools.servers.gate import TOOLS_MAX
+from naestro.tools.servers.lent import Lent
 from naestro.tools.servers.naming import tool_name
 from naestro.tools.servers.source import open_server
 from naestro.tools.servers.way import Terms, log_path
+from naestro.types import Json
 
 PATTERNS_MAX = 200
 LOG_BYTES_MAX = 65_536
@@ -33,14 +36,19 @@ class LocalTooling:
         store: Store,
         load: Callable[[Path], Settings],
         logs: Path,
+        lent: Lent,
         variables: Mapping[str, str] | None = None,
     ) -> None:
-        """Keep permissions in `store`; `load` reads the settings of a workspace for a caller with `variables`."""
+        """Keep permissions in `store`; `load` reads the settings of a workspace for a caller with `variables`.
+
+        `lent` has what editors lend, to whichever caller.
+        """
+        self._lent = lent
         self._permissions = Permissions(store)
         self._load, self._logs, self._variables = load, logs, variables
 
     async def servers(self, workspace: str) -> list[ToolServer]:
-        """All that the settings and a trusted `.mcp.json` name."""
+        """All that the settings and a trusted `.mcp.json` name, and what editors lend at the moment."""
         with environment(self._variables):
             found, _ = self._found(workspace)
             return [await self._told(one) for one in found.servers.values()]
@@ -90,10 +98,27 @@ class LocalTooling:
             definition, _ = self._one(workspace, server)
             return _tail(log_path(self._logs, definition))
 
+    async def lend(self, session: str, workspace: str, servers: Sequence[Mapping[str, Json]]) -> list[str]:
+        """Know what the editor of `session` lends; what of that is off, in a sentence."""
+        root = Workspace.find(Path(workspace)).root
+        self._lent.lend(session, root, servers)
+        if not servers:
+            return []
+        with environment(self._variables):
+            found, settings = self._found(workspace)
+            lent = [one for one in found.servers.values() if one.origin == "editor"]
+            off = [one.name for one in lent if not (await self._told(one)).patterns]
+        return list(_how_to_use(lent, off, is_enabled=settings.tools.enabled))
+
+    def take_back(self, session: str) -> None:
+        """Forget what the editor of `session` lent."""
+        self._lent.take_back(session)
+
     def _found(self, workspace: str) -> tuple[Definitions, Settings]:
         root = Workspace.find(Path(workspace)).root
         settings = self._load(root)
-        return all_definitions(root, settings, is_trusted=file_trust(root)), settings
+        lent = self._lent.within(root)
+        return all_definitions(root, settings, is_trusted=file_trust(root), lent=lent), settings
 
     def _one(self, workspace: str, server: str) -> tuple[Definition, Settings]:
         found, settings = self._found(workspace)
@@ -127,6 +152,20 @@ class LocalTooling:
             tools=[_shown(definition.name, tool, judged) for tool in tools],
             lost=_lost(connection),
         )
+
+
+def _how_to_use(lent: Sequence[Definition], off: Sequence[str], *, is_enabled: bool) -> Iterator[str]:
+    """What is left to do before the council uses the tools of the servers that an editor lends; one sentence."""
+    steps: list[str] = []
+    if off:
+        steps.append(
+            f"allow some in a terminal, in this folder, by `naestro tools allow {quote(off[0])} '*'`"
+        )
+    if lent and not is_enabled:
+        steps.append("set `tools.enabled` in the settings")
+    if steps:
+        names = ", ".join(off or [one.name for one in lent])
+        yield f"The tools of your editor's MCP servers are off ({names}): to use them, {', and '.join(steps)}."
 
 
 def _shown(server: str, tool: Described, judged: Judged) -> ServerTool:

@@ -6,6 +6,7 @@ fenced material, right before its instruction, so that what all roles share stay
 no chat template has to know tools when the answer is written. Results are data: nothing here acts on one.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -33,6 +34,9 @@ from naestro.types import Json, Usage
 
 ROOM_MIN_TOKENS: Final = 128
 """With less room for results than this, nothing worth reading could be looked up."""
+ROOM_GOOD_TOKENS: Final = 512
+"""Where tools have to be left out, so many are that this much room is there for what the others give."""
+NAMES_SHOWN_MAX: Final = 8
 CHARS_PER_TOKEN: Final = 3
 AGAIN: Final = "This was asked before; its result stands above."
 WITHHELD: Final = (
@@ -73,7 +77,9 @@ async def look_up(seat: Seat, request: ChatRequest, desk: Desk | None, mode: str
     ways: dict[str, Sequence[Way]] = {"native": [Native()], "schema": [Schema()]}
     for way in ways.get(mode, [Native(), Schema()]):
         looking = _Looking(seat, request, desk, way)
-        if looking.tokens_left < ROOM_MIN_TOKENS:
+        if looking.left_out:
+            seat.attempt.tell(looking.left_out)
+        if not looking.tools:
             return Looked(request)
         try:
             return await looking.run()
@@ -95,6 +101,8 @@ class _Looking:
     request: ChatRequest
     desk: Desk
     way: Way
+    tools: dict[str, Tool] = field(default_factory=dict[str, Tool])
+    """Those that are offered, by name: all, or as many as the engine's context has room for."""
     rounds: list[Round] = field(default_factory=list[Round])
     seconds: float = 0.0
     """Spent in tools."""
@@ -105,17 +113,47 @@ class _Looking:
 
     def __post_init__(self) -> None:
         """See what room the engine's context leaves."""
-        specs = [tool.spec for tool in self.desk.tools.tools]
-        asked = self.way.ask(self.request, [], specs)
+        count = self._fitting()
+        self.tools = {tool.spec.name: tool for tool in self.desk.tools.tools[:count]}
+        self.tokens_left = min(self.desk.settings.tokens, self._room(count))
+        self.calls_left = self.desk.settings.calls
+
+    @property
+    def left_out(self) -> str:
+        """What is not offered for want of room, in a sentence; empty where everything is."""
+        info, names = self.seat.engine.info, [tool.spec.name for tool in self.desk.tools.tools]
+        out = [name for name in names if name not in self.tools]
+        if not out:
+            return ""
+        room = f"beside the prompt its context of {info.context_tokens:,} tokens has no room for"
+        if not self.tools:
+            return f"{info.name} is offered no tools: {room} them."
+        shown = ", ".join(out[:NAMES_SHOWN_MAX])
+        more = f" and {len(out) - NAMES_SHOWN_MAX:,} more" if len(out) > NAMES_SHOWN_MAX else ""
+        return f"{info.name} is offered {len(self.tools):,} of {len(names):,} tools: {room} {shown}{more}."
+
+    def _fitting(self) -> int:
+        """How many of the tools, from the first on, can be offered."""
+        most = len(self.desk.tools.tools)
+        if self._room(most) >= ROOM_MIN_TOKENS:
+            return most
+        counts = range(1, most)
+        for room in (ROOM_GOOD_TOKENS, ROOM_MIN_TOKENS):
+            count = bisect_right(counts, -room, key=lambda count: -self._room(count))
+            if count:
+                return count
+        return 0
+
+    def _room(self, count: int) -> int:
+        """The tokens that the engine's context leaves for results where the first `count` tools are offered."""
+        asked = self.way.ask(self.request, [], [tool.spec for tool in self.desk.tools.tools[:count]])
         texts = [message.content for message in asked.messages] + [str(tool) for tool in asked.tools]
         needed = request_tokens(*texts, max_tokens=self.request.max_tokens)
-        room = self.seat.engine.info.context_tokens - needed
-        self.tokens_left = min(self.desk.settings.tokens, room)
-        self.calls_left = self.desk.settings.calls
+        return self.seat.engine.info.context_tokens - needed
 
     async def run(self) -> Looked:
         """Ask until the engine has what it needs, or a bound is met."""
-        specs = [tool.spec for tool in self.desk.tools.tools]
+        specs = [tool.spec for tool in self.tools.values()]
         while len(self.rounds) < self.desk.settings.rounds and self._may_go_on:
             asked = self.way.ask(self.request, self.rounds, specs)
             completion = await generate(self.seat, asked, is_shown=self.way.answers)
@@ -146,11 +184,9 @@ class _Looking:
         return Word(call, text, result.is_error)
 
     async def _result(self, call: ToolCall) -> ToolResult:
-        tool = self.desk.tools.by_name.get(call.name)
+        tool = self.tools.get(call.name)
         if tool is None:
-            return _failed(
-                f"There is no tool {call.name[:80]!r}; there are {', '.join(self.desk.tools.by_name)}."
-            )
+            return _failed(f"There is no tool {call.name[:80]!r}; there are {', '.join(self.tools)}.")
         try:
             arguments = arguments_of(call.arguments)
         except InputError as error:

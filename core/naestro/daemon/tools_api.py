@@ -22,7 +22,7 @@ Seen = Annotated[
 async def tools_servers(
     context: Context, workspace: Folder, environment: Environment = None
 ) -> list[ToolServer]:
-    """List the servers of tools that the settings and a trusted `.mcp.json` name; starts none."""
+    """List the servers of tools that the settings, a trusted `.mcp.json` and open editors name; starts none."""
     return await context.of(environment).tooling.servers(str(absolute(workspace)))
 
 

@@ -20,6 +20,7 @@ from naestro.types import (
     CallFinished,
     CallStarted,
     Delta,
+    Notice,
     StepInput,
     Tokens,
     Usage,
@@ -126,6 +127,7 @@ class Attempt:
         self.seed = seed
         """The seed of this revision, 31 bits: the same for each attempt at it."""
         self.calls: list[CallRecord] = []
+        self._told: set[str] = set()
         self._journal = journal
         self._outbox = outbox
         self._memory = memory
@@ -134,6 +136,12 @@ class Attempt:
     def usage(self) -> Usage:
         """Tokens and cost of its calls so far, those with copied responses too."""
         return sum((call.usage for call in self.calls), Usage())
+
+    def tell(self, text: str) -> None:
+        """Tell the person something about this step, once: it stands in the trace, and beside the step's bar."""
+        if text not in self._told:
+            self._told.add(text)
+            self._outbox.put(Notice(text, "warning"))
 
     async def given(self, name: str, value: str) -> str:
         """Record that the step was given `value` as its input `name`, and return the text to use.

@@ -80,13 +80,13 @@ def waterfall(events: Sequence[Event], *, now: str | None = None, is_left: bool 
     """
     history, axis = History.of(events), _Axis(events)
     end = max(axis.end, axis.at(now)) if now is not None else axis.end
-    bars = [_bar(step, axis, end) for step in history.steps.values() if step.kind is not None]
+    bars = [_bar(step, axis, end, _told(history, step)) for step in history.steps.values() if step.kind]
     if is_left:
         bars = [replace(bar, state=_LEFT.get(bar.state, bar.state)) for bar in bars]
     return Waterfall(bars, end, history.usage)
 
 
-def _bar(step: StepRecord, axis: _Axis, end: int) -> Bar:
+def _bar(step: StepRecord, axis: _Axis, end: int, told: str) -> Bar:
     revision = step.last
     began = axis.at(revision.started) if revision.started else end
     if revision.state is StepState.RUNNING:
@@ -108,7 +108,7 @@ def _bar(step: StepRecord, axis: _Axis, end: int) -> Bar:
         first_token_ms=calls[-1].first_token_ms if calls else None,
         usage=step.usage,
         tools=len(revision.calls) - len(calls),
-        note=_note(step),
+        note=", ".join(filter(None, [_fate(step) or told, _looked_up(revision.calls)])),
     )
 
 
@@ -116,8 +116,10 @@ def _engine_of(calls: list[CallRecord]) -> str:
     return calls[-1].engine if calls else ""
 
 
-def _note(step: StepRecord) -> str:
-    return ", ".join(filter(None, [_fate(step), _looked_up(step.last.calls)]))
+def _told(history: History, step: StepRecord) -> str:
+    """What the person was warned of at the step."""
+    warnings = (one.text for one in history.notices if one.step == step.name and one.level == "warning")
+    return ", ".join(dict.fromkeys(text.removesuffix(".") for text in warnings))
 
 
 def _looked_up(calls: list[CallRecord]) -> str:
