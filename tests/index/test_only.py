@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from naestro.errors import InputError
-from naestro.index.only import EVERYTHING, Only
+from naestro.index.only import EVERYTHING, FREQUENT, Only
+from naestro.index.parsing.languages import LANGUAGES
 from naestro.index.storage.arrivals import Arrivals, packed
 from naestro.index.workspace_index import WorkspaceIndex
 from tests.index.indexed import index_of, workspace_of
@@ -87,6 +88,29 @@ def test_the_files_as_they_are_are_kept_to_it_too(tmp_path: Path) -> None:
         reply = index.search("retry", 50, only=Only("src", "python"))
         assert "by words alone" in reply.detail
         assert {one.path for one in reply.results} == {"src/a.py", "src/deep/er/b.py"}
+
+
+def test_of_the_files_as_they_are_those_that_no_index_takes_are_not_looked_at(tmp_path: Path) -> None:
+    left_out = ("node_modules/a.js", "src/__pycache__/b.py", "data.npy", "site-packages/c.py")
+    workspace = workspace_of(tmp_path, {"src/a.py": "retry()\n", **dict.fromkeys(left_out, "retry()\n")})
+    with index_of(workspace, is_run=False) as index:
+        assert {one.path for one in index.search("retry", 50).results} == {"src/a.py"}
+
+
+def test_a_language_that_is_unknown_is_refused_with_those_that_may_be_meant() -> None:
+    with pytest.raises(InputError) as near:
+        Only(language="pyton").checked()
+    assert near.value.hint == "Near it are python, proto."
+    with pytest.raises(InputError) as none:
+        Only(language="zzz").checked()
+    assert none.value.hint.startswith("Known are python, typescript, ")
+    assert len(none.value.hint) < 120
+    assert set(FREQUENT) < LANGUAGES
+
+
+def test_the_page_names_every_language() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "index-search.md").read_text()
+    assert [language for language in sorted(LANGUAGES) if f"`{language}`" not in page] == []
 
 
 @pytest.mark.parametrize("only", [Only("[z-a].py"), Only(language="klingon")])

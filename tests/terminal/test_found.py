@@ -1,6 +1,7 @@
 """What a search found, for a reader: which lines are shown, what is marked, in a terminal and as plain text."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -75,6 +76,28 @@ def test_no_line_is_shown_where_none_is_wanted_and_a_window_at_the_top_is_one_pi
     assert list(plain([LONG], QUERY, 0)) == [*list(plain([LONG], QUERY, 6))[:2], ""]
     assert [piece.start for piece in pieces(LONG, terms_of("run"), 6)] == [10]
     assert [len(piece.lines) for piece in pieces(LONG, terms_of("task"), 1)] == [1]
+
+
+def test_empty_lines_at_the_end_of_what_is_shown_are_left_out() -> None:
+    piece = pieces(found("def run():\n    pass\n  \n\n"), terms_of("run"), 12)[0]
+    assert piece.lines == ["def run():", "    pass"]
+    window = pieces(found("\n".join(["a", *["b"] * 9, "", "retry", "", *["c"] * 9])), terms_of("retry"), 4)[1]
+    assert (window.start, window.lines) == (21, ["retry"])
+
+
+def test_numbers_and_words_of_other_languages_are_marked_too() -> None:
+    lines = list(plain([found("x = 1\nif status == 404:\n    # Größe")], "404 größe"))
+    assert [line[:1] for line in lines[2:5]] == [" ", ">", ">"]
+
+
+def test_what_a_place_was_found_by_is_set_in_at_any_width() -> None:
+    drawn_lines = shown(SHORT, columns=16, no_color=True, lines=0)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", drawn_lines).splitlines()
+    assert [line.strip() for line in lines if line.startswith("  ")] == [
+        "defines",
+        "retry_policy;",
+        "says retry",
+    ]
 
 
 def test_words_are_marked_whole_in_identifiers_and_in_prose() -> None:

@@ -10,6 +10,7 @@ import pytest
 from naestro.terminal.exits import Exit
 from tests.support.cli import Cli
 from tests.support.scripted_server import ScriptedServer
+from tests.support.unprivileged import unprivileged
 
 RETRY = '''"""Retries."""
 
@@ -143,6 +144,9 @@ def test_a_search_that_finds_nothing_says_so_in_a_sentence(indexed: Cli) -> None
         (("search", "x", "--path", "nowhere"), Exit.USAGE, "There is no nowhere."),
         (("search", "x", "--language", "klingon"), Exit.USAGE, "There is no language 'klingon' here."),
         (("search", "x", "--path", ".."), Exit.FILES, "lies outside the workspace"),
+        (("search", "x", "--path", "a" * 5000), Exit.USAGE, "There is no aaa"),
+        (("map", "--question", "x" * 4001), Exit.USAGE, "has 4,001 characters"),
+        (("outline", "a" * 5000), Exit.USAGE, "There is no aaa"),
         (("grep", "("), Exit.USAGE, "The expression '(' cannot be used: missing ): (."),
         (("grep", r"(a)\1"), Exit.USAGE, r"The expression '(a)\1' cannot be used"),
         (("grep", "x" * 1001), Exit.USAGE, "has 1,001 characters"),
@@ -181,6 +185,41 @@ def test_names_that_only_hold_what_was_asked_for_and_places_that_were_cut_off_ar
     assert indexed.run("symbol", "Policy.is_retried()").stderr == ""
     cut = indexed.run("symbol", "Policy", "--references", "--limit", "1")
     assert cut.stderr == "note: these are the first 1; --limit gives more\n"
+
+
+def test_a_file_in_a_folder_without_permission_is_told_as_such(cli: Cli) -> None:
+    with unprivileged() as folder:
+        cli.workspace = folder / "workspace"
+        (cli.workspace / "locked").mkdir(parents=True)
+        (cli.workspace / "locked" / "a.py").write_text(USES)
+        (cli.workspace / "locked").chmod(0)
+        env = {"NAESTRO_HOME": str(folder / "home"), "NAESTRO_CACHE": str(folder / "cache")}
+        for arguments in (("outline", "locked/a.py"), ("search", "x", "--path", "locked/a.py")):
+            done = cli.run(*arguments, env=env)
+            assert (done.returncode, done.stdout) == (Exit.FILES, "")
+            assert done.stderr.startswith("naestro: locked/a.py cannot be read: Permission denied.\n  Check")
+
+
+def test_a_limit_that_cuts_nothing_off_is_not_told(indexed: Cli) -> None:
+    assert indexed.run("symbol", "Policy", "--limit", "1").stderr == ""
+    uses = len(indexed.run("symbol", "Policy", "-r").stdout.splitlines()) - 3
+    assert indexed.run("symbol", "Policy", "-r", "--limit", str(uses)).stderr == ""
+    assert "first" in indexed.run("symbol", "Policy", "-r", "--limit", str(uses - 1)).stderr
+    lines = len(indexed.run("grep", "is_retried").stdout.splitlines())
+    assert indexed.run("grep", "is_retried", "--limit", str(lines)).stderr == ""
+
+
+def test_uses_of_a_name_that_others_have_too_are_told_to_be_by_name_alone(cli: Cli) -> None:
+    fill(cli.workspace)
+    (cli.workspace / "src" / "other.py").write_text(
+        "class Other:\n    def is_retried(self):\n        return 1\n"
+    )
+    assert cli.run("index").returncode == 0
+    one = cli.run("symbol", "Policy.is_retried", "--references")
+    assert one.stdout.startswith("src/retry.py:7")
+    assert one.stderr == "note: uses go by 'is_retried' alone, which is defined in 1 other place too\n"
+    assert cli.run("symbol", "is_retried", "--references").stderr == ""
+    assert cli.run("symbol", "Policy", "--references").stderr == ""
 
 
 def test_a_name_is_shown_where_it_is_defined_and_used(indexed: Cli) -> None:

@@ -38,6 +38,22 @@ def test_a_definition_takes_one_line_at_any_width(cli: Cli) -> None:
         assert len(lines[0].rstrip()) <= 40
 
 
+def test_where_a_place_and_its_text_do_not_fit_the_place_stands_whole(cli: Cli) -> None:
+    name = "a_module_with_a_long_name.py"
+    (cli.workspace / name).write_text(
+        "def subtract(left: int, right: int) -> int:\n    return left - right\n"
+    )
+    assert cli.run("index").returncode == 0
+    with cli.at_terminal("symbol", "subtract", columns=34) as terminal:
+        assert terminal.end() == 0
+        lines = [line.rstrip() for line in terminal.text.splitlines()]
+    assert f"{name}:1" in lines
+    text = lines[lines.index(f"{name}:1") + 1]
+    assert text.startswith("  function def subtract(")
+    assert text.endswith("…")
+    assert len(text) <= 34
+
+
 def test_a_person_sees_the_index_grow_and_what_it_holds_in_the_end(cli: Cli) -> None:
     with cli.at_terminal("index") as terminal:
         terminal.wait_for("indexed ")

@@ -6,12 +6,15 @@ would hide it. `store`, `recent`, `search` and the search of the files as they a
 """
 
 import re
+from difflib import get_close_matches
 from functools import lru_cache
 
 from naestro.errors import InputError
 from naestro.index.parsing.languages import LANGUAGES, TEXT, language_named, language_of
 from naestro.types import Value
 
+FREQUENT = ("python", "typescript", "javascript", "java", "go", "rust", "cpp", "csharp", "markdown")
+"""Languages that a hint names: all would fill the screen."""
 _UNTOLD = frozenset({"c", TEXT})
 """What `language_of` says of a header, and of a name that says nothing."""
 _META = frozenset(r"\.^$+{}()|[]")
@@ -32,10 +35,7 @@ class Only(Value, frozen=True):
         """The same as it is compared; raises `InputError` for a language that nothing is written in here."""
         language = language_named(self.language) if self.language else ""
         if language is None:
-            raise InputError(
-                f"There is no language {self.language[:80]!r} here.",
-                hint=f"Known are {', '.join(sorted(LANGUAGES))}.",
-            )
+            raise InputError(f"There is no language {self.language[:80]!r} here.", hint=_hint(self.language))
         path = self.path.removeprefix("./").rstrip("/")
         if not is_pattern(path):
             return Only("" if path == "." else path.lstrip("/"), language)
@@ -59,6 +59,14 @@ class Only(Value, frozen=True):
 
 
 EVERYTHING = Only()
+
+
+def _hint(language: str) -> str:
+    """The languages whose names are like this one, else those that are asked for most."""
+    near = get_close_matches(language.lower()[:80], sorted(LANGUAGES), n=3, cutoff=0.5)
+    if near:
+        return f"Near it are {', '.join(near)}."
+    return f"Known are {', '.join(FREQUENT)} and {len(LANGUAGES) - len(FREQUENT)} more."
 
 
 def is_pattern(path: str) -> bool:

@@ -23,6 +23,7 @@ from naestro.index.asking.literal import LiteralSearcher
 from naestro.index.asking.map import repository_map
 from naestro.index.asking.search import Search
 from naestro.index.files.manifest import Counts, Manifest
+from naestro.index.files.walk import is_left_out_by_name
 from naestro.index.found import (
     UNSAID,
     Found,
@@ -334,7 +335,10 @@ def search_files(
     workspace: Workspace, question: str, limit: int, only: Only, error: Exception
 ) -> tuple[list[Found], str]:
     """What a search of the files as they are finds, by words, and why it was made: `error` stood against another."""
-    spans, lacking = LiteralSearcher(workspace, admits=only.admits).look(question, limit)
+    searcher = LiteralSearcher(
+        workspace, admits=lambda path: only.admits(path) and not is_left_out_by_name(path)
+    )
+    spans, lacking = searcher.look(question, limit)
     found = [Found(span.path, span.start, span.end, span.score, span.why, span.text) for span in spans]
     how = "Searched the files as they are, by words alone" + (f"; {lacking}" if lacking else "")
     return found, f"{said(error)} {how}."

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from rich.console import RenderableType
+from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
 
@@ -46,7 +47,7 @@ def drawn(found: Sequence[Found], query: str, lines_shown: int = LINES_SHOWN) ->
     terms = terms_of(query)
     for one in found:
         yield _head(one)
-        yield Text(f"  {one_line(one.why)}", style="dim")
+        yield Padding(Text(one_line(one.why), style="dim"), (0, 0, 0, 2))
         for number, piece in enumerate(pieces(one, terms, lines_shown)):
             if number:
                 yield Text("  ⋮", style="dim")
@@ -126,12 +127,17 @@ def _best_window(lines: Sequence[str], terms: Terms, size: int) -> int:
 def _piece(
     one: Found, lines: Sequence[str], matched: dict[int, list[tuple[int, int]]], start: int, end: int
 ) -> Piece:
+    # Empty lines at either end say nothing and would take the place of those that do.
+    while end > start + 1 and not lines[end - 1]:
+        end -= 1
+    while end > start + 1 and not lines[start]:
+        start += 1
     within = {number - start: found for number, found in matched.items() if start <= number < end}
     return Piece(one.start + start, list(lines[start:end]), within)
 
 
 def _shown_line(line: str) -> str:
-    text = printable(line.rstrip("\r")).expandtabs(TAB_COLUMNS)
+    text = printable(line.rstrip()).expandtabs(TAB_COLUMNS)
     return text if len(text) <= LINE_CHARS_MAX else text[: LINE_CHARS_MAX - 1] + "…"
 
 

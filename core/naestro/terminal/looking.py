@@ -17,17 +17,21 @@ from naestro.client.api import Match, Only, Place, SearchReply, is_pattern
 from naestro.client.indexing import (
     NAME_CHARS_MAX,
     PATTERN_CHARS_MAX,
+    PLACES_MAX,
     QUERY_CHARS_MAX,
     check_text,
 )
-from naestro.errors import InputError, OutsideWorkspace
+from naestro.errors import InputError, OutsideWorkspace, WorkspaceError
 from naestro.policy.workspace import Workspace
 from naestro.terminal import found
 from naestro.terminal.connection import open_indexing
 from naestro.terminal.exits import Exit
 from naestro.terminal.plain import print_json, wide_console
 from naestro.terminal.streams import say
-from naestro.terminal.text import one_line, printable
+from naestro.terminal.text import counted, one_line, printable
+
+TEXT_COLUMNS = 20
+"""Columns beside a place that its text is worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ def _print_found(reply: SearchReply, query: str, lines: int) -> None:
 
 async def show_map(asked: Asked, budget_tokens: int, question: str) -> int:
     """Print the repository map."""
+    if question:
+        check_text("question", question, QUERY_CHARS_MAX)
     async with open_indexing(is_remote=asked.is_remote) as index:
         reply = await index.map(str(asked.folder), budget_tokens=budget_tokens, question=question)
     if asked.as_json:
@@ -98,12 +104,17 @@ async def show_map(asked: Asked, budget_tokens: int, question: str) -> int:
 async def show_symbol(asked: Asked, name: str, *, with_references: bool, limit: int) -> int:
     """Print where a name is defined and, if wanted, used."""
     check_text("name", name, NAME_CHARS_MAX)
-    root = str(asked.folder)
+    root, most = str(asked.folder), _one_more(limit)
     uses: list[Place] = []
+    namesakes: list[Place] = []
     async with open_indexing(is_remote=asked.is_remote) as index:
-        defined = await index.symbol(root, name, limit=limit)
+        found = await index.symbol(root, name, limit=most)
         if with_references:
-            uses = await index.references(root, name, limit=limit)
+            uses = await index.references(root, name, limit=most)
+            namesakes = await index.symbol(root, _bare(name), limit=PLACES_MAX) if uses else []
+    is_cut = _is_cut(found, limit) or _is_cut(uses, limit)
+    others = len(namesakes) - len(found) if not _is_cut(found, limit) else 0
+    defined, uses = found[:limit], uses[:limit]
     if asked.as_json:
         print_json({"definitions": defined, **({"references": uses} if with_references else {})})
         return Exit.OK
@@ -115,7 +126,10 @@ async def show_symbol(asked: Asked, name: str, *, with_references: bool, limit: 
         print(f"Nothing is called '{one_line(name, 80)}' in the index.")
     if defined and not any(_is_called(place, name) for place in defined):
         say(f"note: nothing is called '{one_line(name, 80)}'; these names hold it")
-    if limit in (len(defined), len(uses)):
+    if others > 0:
+        bare = one_line(_bare(name), 80)
+        say(f"note: uses go by '{bare}' alone, which is defined in {counted(others, 'other place')} too")
+    if is_cut:
         say(_first(limit))
     return Exit.OK
 
@@ -140,16 +154,32 @@ async def grep(asked: Asked, pattern: str, limit: int) -> int:
     """Print the lines that match."""
     check_text("regular expression", pattern, PATTERN_CHARS_MAX, is_blank_allowed=True)
     async with open_indexing(is_remote=asked.is_remote) as index:
-        matches = await index.grep(str(asked.folder), pattern, limit=limit)
+        found = await index.grep(str(asked.folder), pattern, limit=_one_more(limit))
+    matches = found[:limit]
     if asked.as_json:
         print_json({"matches": matches})
         return Exit.OK
     if not matches:
         print(f"No line matches '{one_line(pattern, 80)}'.")
     _print_matches(matches)
-    if len(matches) == limit:
+    if _is_cut(found, limit):
         say(_first(limit))
     return Exit.OK
+
+
+def _one_more(limit: int) -> int:
+    """What is asked for, so that it is known whether there is more than is shown."""
+    return min(limit + 1, PLACES_MAX)
+
+
+def _is_cut(found: Sequence[object], limit: int) -> bool:
+    """Whether there is, or may be, more than `limit`."""
+    return len(found) > limit or len(found) == PLACES_MAX
+
+
+def _bare(name: str) -> str:
+    """The last part of a name: `append` of `Journal.append()`."""
+    return (re.findall(r"\w+", name) or [name])[-1]
 
 
 def _first(limit: int) -> str:
@@ -163,11 +193,16 @@ def _is_called(place: Place, name: str) -> bool:
 
 
 def _print_places(places: Sequence[Place]) -> None:
+    """One line for each; where hardly any of its text would be seen, the text stands below the place."""
     console = wide_console()
     for place in places:
-        where = (f"{one_line(place.path)}:{place.start}", "cyan")
-        line = Text.assemble(where, "  ", (_kind(place), "dim"), _said(place))
-        console.print(line, overflow="ellipsis", no_wrap=True)
+        where = Text(f"{one_line(place.path)}:{place.start}", style="cyan")
+        said = Text.assemble("  ", (_kind(place), "dim"), _said(place))
+        if where.cell_len + min(said.cell_len, TEXT_COLUMNS) > console.width:
+            # Folded by the terminal, a place is copied as a whole.
+            console.print(where, soft_wrap=True)
+            where = Text()
+        console.print(where + said, overflow="ellipsis", no_wrap=True)
 
 
 def _print_outline(places: Sequence[Place]) -> None:
@@ -203,7 +238,7 @@ def _print_matches(matches: Sequence[Match]) -> None:
 
 def _within(folder: Path, typed: str) -> str:
     """A file, folder or pattern that a person typed, from the workspace's root."""
-    if not typed or (folder / typed).exists() or not is_pattern(typed):
+    if not typed or os.path.exists(folder / typed) or not is_pattern(typed):  # noqa: PTH110  the method fails where a name is too long
         return _from_root(folder, typed) if typed else ""
     below = folder.relative_to(Workspace.find(folder).root).as_posix()
     if below == "." or typed.startswith("/"):
@@ -217,6 +252,12 @@ def _from_root(folder: Path, name: str) -> str:
     place = Path(os.path.normpath(folder / name))
     if not place.is_relative_to(root):
         raise OutsideWorkspace(f"{one_line(name)} lies outside the workspace {root}.")
-    if not place.exists():
-        raise InputError(f"There is no {one_line(name)}.", hint="Name a file or folder of the workspace.")
+    try:
+        place.stat()
+    except PermissionError as error:
+        raise WorkspaceError(f"{one_line(name)} cannot be read: {error.strerror}.") from error
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"There is no {one_line(name, 200)}.", hint="Name a file or folder of the workspace."
+        ) from error
     return "" if place == root else place.relative_to(root).as_posix()

@@ -53,6 +53,22 @@ def test_a_short_word_has_to_be_the_word_itself_or_its_plural() -> None:
     assert found("the run", "run runs runtime _run prune RUN") == ["run", "runs", "run", "RUN"]
 
 
+def test_a_number_is_a_word_and_found_as_a_whole_but_the_lines_of_a_named_file_are_none() -> None:
+    assert terms_of("answer 404 at run/lock.py:77-96, 3 times").words == (
+        "answer",
+        "404",
+        "run",
+        "lock",
+        "time",
+    )
+    assert found("404", "x404 1404 4040 =404;") == ["404", "404;"]
+
+
+def test_words_of_other_languages_are_looked_for_whole() -> None:
+    assert terms_of("naïve Größe in 日本語").words == ("naïve", "größe", "日本語")
+    assert found("größe 日本語", "ungrößer Größen(1) 日本語 x") == ["Größen(1)", "日本語"]
+
+
 def test_the_ending_of_a_named_file_is_no_word() -> None:
     assert terms_of("the event in journal.py and a.toml").words == ("event", "journal")
 

@@ -185,6 +185,12 @@ def is_left_out_folder(path: str, ignores: Ignores) -> bool:
     return refusal(path, ignores, is_folder=True) is not None
 
 
+def is_left_out_by_name(path: str) -> bool:
+    """Whether a file is not indexed, as far as its path tells."""
+    *folders, name = path.split("/")
+    return any(map(_is_left_out_name, folders)) or _left_out(name, 0) != ""
+
+
 def seen_as(path: str, status: os.stat_result) -> Seen:
     """A file with the reason, if any, why it is not opened."""
     return Seen(path, Stamp.of(status), _left_out(path.rpartition("/")[2], status.st_size))

@@ -25,7 +25,10 @@ STOP_WORDS = frozenset(
 )
 """Words that say how is asked, not what for."""
 
-_WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_+[A-Za-z0-9]+)*|_+[A-Za-z0-9_]+")
+_WORD = re.compile(
+    r"[A-Za-z][A-Za-z0-9]*(?:_+[A-Za-z0-9]+)*(?!\w)|_+[A-Za-z0-9_]+(?!\w)|(?<![\w.:/-])\d{2,}(?!\w)|[^\W\d_]\w*"
+)
+"""A name or word of English; a number that is no place in a file; a word of any other language."""
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _PATH = re.compile(
     r"(?<![\w/.-])((?:[\w.-]+/)*[\w.-]*\w\.\w{1,8}|(?:[\w.-]+/)+[\w.-]*)(?::(\d+)(?:-(\d+))?)?"
@@ -86,7 +89,7 @@ def terms_of(task: str) -> Terms:
     words: dict[str, str] = {}
     identifiers: dict[str, None] = {}
     for word in _WORD.findall(_FILE_ENDING.sub("", task)):
-        parts = _PART.findall(word)
+        parts = _PART.findall(word) if word.isascii() else [word]
         if len(parts) > 1:
             identifiers[word] = None
         for part in parts:
@@ -123,12 +126,16 @@ def hits(terms: Terms, text: str) -> list[tuple[int, str]]:
 
 def _begins(text: str, at: int) -> bool:
     before = text[at - 1 : at]
+    if text[at].isdigit():
+        return not before.isdigit()
     return not before.isalpha() or (before.islower() and text[at].isupper())
 
 
 def _ends(text: str, found: re.Match[str]) -> bool:
     """Whether the word ends soon after its stem; a short stem has to be the word itself, or its plural."""
     at, most = found.end(), SUFFIX_CHARS_MAX if len(found[0]) >= STEM_CHARS_MIN else 1
+    if found[0][-1].isdigit():
+        return not text[at : at + 1].isdigit()
     rest = 0
     while at + rest < len(text) and text[at + rest].islower() and rest <= most:
         rest += 1
