@@ -62,13 +62,13 @@ def rows(found: Sequence[tuple[Other, Path]], settings: dict[str, str]) -> list[
 
 def _all(tree: Path, others: Starts, cases: Sequence[Case]) -> Iterator[tuple[str, list[Scores]]]:
     """The scores of ours and of each form of the others, named `server: form`."""
-    yield from _one("search_code", (OURS,), None, lambda: Server(tree, SERVER), tree, cases)
+    yield from scored("search_code", (OURS,), None, lambda: Server(tree, SERVER), tree, cases)
     for name, (other, start) in others.items():
         some_cases = cases if other.is_ranking else cases[:CASES_OF_LINES]
-        yield from _one(name, other.forms, other, start, tree, some_cases)
+        yield from scored(name, other.forms, other, start, tree, some_cases)
 
 
-def _one(
+def scored(
     name: str,
     forms: Sequence[Form],
     other: Other | None,
@@ -76,7 +76,7 @@ def _one(
     tree: Path,
     cases: Sequence[Case],
 ) -> Iterator[tuple[str, list[Scores]]]:
-    """What each form of one server finds; nothing, and told, where it does not work."""
+    """The scores of each form of one server, named `server: form`; nothing, and told, where it does not work."""
     began = time.monotonic()
     try:
         with start() as server:

@@ -2,13 +2,29 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
-from bench.mcp.answers import rows_of
-from bench.mcp.others import OTHERS, OURS, any_of, longest, telling
+import pytest
+
+from bench.mcp.answers import COUNTED, rows_of, scored
+from bench.mcp.others import OTHERS, OURS, Server, any_of, longest, telling
+from bench.retrieval.cases import Case, Target
 from bench.retrieval.running import Asked
 
 QUESTION = "Where does the (retry) policy decide how long a request waits?"
+CASES = [Case("a", "retry policy", (Target("b.py"),)), Case("a", "how to draw", (Target("b.py"),))]
+PROGRAM = """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    arguments = asked.get("params", {}).get("arguments", {})
+    found = {"a.py": ["1"], "b.py": ["2", "3"]} if "policy" in arguments.get("substring_pattern", "") else {}
+    result = {"content": [{"type": "text", "text": json.dumps(found)}]}
+    if "id" in asked:
+        print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
+"""
+"""A server that finds the same for each pattern with a word."""
 ASKED = {other.peer.name: other for other in OTHERS}
 
 
@@ -66,3 +82,20 @@ def test_no_gain_is_no_goal_met() -> None:
     ]
     gains = [row for row in rows_of(asked, "commits") if "more than" in row.name]
     assert [row.is_met for row in gains] == [False] * 3
+
+
+def test_each_form_of_a_server_is_asked_and_read_in_both_orders(tmp_path: Path) -> None:
+    other = ASKED["serena"]
+    start = [sys.executable, "-c", PROGRAM]
+    found = dict(scored("serena", other.forms, other, lambda: Server(tmp_path, start), tmp_path, CASES))
+    assert found.keys() == {
+        f"serena: {form.name}{order}" for form in other.forms for order in ("", f", {COUNTED}")
+    }
+    assert [[one[1] for one in scores] for scores in found.values()] == [[0.5, 0.0], [1.0, 0.0]] * 2
+
+
+def test_a_server_that_ends_is_told_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = ASKED["serena"]
+    start = [sys.executable, "-c", "pass"]
+    assert not list(scored("serena", other.forms, other, lambda: Server(tmp_path, start), tmp_path, CASES))
+    assert "serena is left out of the answers" in capsys.readouterr().err
