@@ -154,6 +154,9 @@ def test_a_workspaces_servers_count_after_it_was_trusted(cli: Cli, scripted_serv
     config = cli.home / "config.toml"
     config.write_text(config.read_text() + '\n[tools]\nallow = ["echo/say"]\n')
     assert any("not trusted" in str(event["data"]) for event in explain(cli))
+    listed = cli.run("tools", "list")
+    assert "echo" not in listed.stdout
+    assert "The servers in .mcp.json are not used: the workspace's file is not trusted." in listed.stderr
     assert '"mcpServers"' in cli.run("trust").stdout
     assert called(explain(cli)) == ["echo__say"]
     servers["mcpServers"]["echo"]["args"] = [str(SCRIPT), order(more="")]
@@ -186,4 +189,4 @@ def test_an_unknown_server_and_an_unfitting_pattern_are_told_in_one_sentence(cli
     assert "There is no server of tools 'nope'; there are echo." in unknown.stderr
     nothing = cli.run("tools", "allow", "echo", "gone_*", "--yes")
     assert nothing.returncode == 2
-    assert "nothing to allow" in nothing.stderr
+    assert "nothing to allow. Name tools of echo, or '*' for all: say, kill." in nothing.stderr

@@ -13,7 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from naestro.client.api import ServerTool, ToolServerLook
+from naestro.config import load_settings
 from naestro.errors import InputError
+from naestro.policy.trust import is_trusted
+from naestro.policy.workspace import Workspace
 from naestro.terminal.asking import ask
 from naestro.terminal.connection import connect
 from naestro.terminal.exits import Exit
@@ -21,6 +24,7 @@ from naestro.terminal.plain import print_json, wide_console
 from naestro.terminal.text import printable
 
 BUILTIN = ("search", "read_span", "outline", "grep", "list_files")
+NAMES_SHOWN_MAX = 20
 STYLES = {"allowed": "green", "off": "dim", "new": "yellow", "changed": "red"}
 
 
@@ -40,7 +44,18 @@ async def show_servers(folder: Path, *, as_json: bool, is_remote: bool) -> int:
         allowed = Text(" ".join(one.patterns) or "nothing", style="green" if one.patterns else "dim")
         table.add_row(Text(printable(one.name)), Text(one.origin), allowed, Text(printable(one.starts)))
     wide_console().print(table)
+    for trouble in _troubles(folder):
+        print(printable(trouble), file=sys.stderr)
     return Exit.OK
+
+
+def _troubles(folder: Path) -> Sequence[str]:
+    """What is wrong with servers that the workspace names, so that they are not among those that are listed."""
+    from naestro.tools.servers.definition import all_definitions, file_trust
+
+    root = Workspace.find(folder).root
+    settings = load_settings(root, is_trusted=is_trusted, is_strict=False).settings
+    return all_definitions(root, settings, is_trusted=file_trust(root)).troubles
 
 
 async def show_server(folder: Path, server: str, *, as_json: bool, is_remote: bool) -> int:
@@ -61,7 +76,7 @@ async def allow(folder: Path, server: str, patterns: list[str], *, is_yes: bool,
         wanted = _wanted(look, patterns)
         _print_look(look, wanted)
         if not wanted:
-            print("There is nothing to allow.", file=sys.stderr)
+            print(f"There is nothing to allow. {_names(look)}", file=sys.stderr)
             return Exit.USAGE
         if not is_yes and not await _is_yes(f"Allow {len(wanted)} of {len(look.tools)} tools of {server}?"):
             return Exit.USAGE
@@ -96,6 +111,16 @@ def _wanted(look: ToolServerLook, patterns: list[str]) -> list[ServerTool]:
     """The tools that are to be allowed: those that fit, or those that were allowed before."""
     chosen = patterns or look.server.patterns
     return [tool for tool in look.tools if any(fnmatchcase(tool.name, one) for one in chosen)]
+
+
+def _names(look: ToolServerLook) -> str:
+    """How to name some, in a sentence."""
+    names = printable(", ".join(tool.name for tool in look.tools[:NAMES_SHOWN_MAX]))
+    return (
+        f"Name tools of {printable(look.server.name)}, or '*' for all: {names}."
+        if names
+        else "It has no tools."
+    )
 
 
 async def _is_yes(question: str) -> bool:
