@@ -87,6 +87,7 @@ class Calling:
         if not tool.needs_workspace:
             return ""
         root = await workspace_of(self._host, request, getattr(arguments, ROOT, ""))
+        self._notices.called(request, root)
         await self._host.use(root)
         return root
 

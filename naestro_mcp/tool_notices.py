@@ -45,6 +45,11 @@ class ToolNotices:
             request.when_gone(partial(self._forget, session))
         self._watched[session] = (root, scope := self.watch(root, partial(_tell, request.ctx.session)))
 
+    def called(self, request: Request, root: str) -> None:
+        """A client works in `root`: it has its list of another daemon, perhaps, in whose place this one came."""
+        if request.session not in self._watched:
+            self.listed(request, root)
+
     async def roots_changed(self, request: Request) -> None:
         """A client named other roots: its list, if it has one, may be another by that alone."""
         if request.session in self._watched:

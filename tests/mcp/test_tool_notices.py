@@ -58,6 +58,15 @@ async def test_settings_of_other_things_and_those_of_a_workspace_that_is_not_tru
         assert len(await names(desk)) == 8
 
 
+async def test_a_client_that_has_its_list_of_a_lost_daemon_hears_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk_in(tmp_path, monkeypatch, LEGACY) as desk:
+        await desk.ask("runs")
+        only_reading(tmp_path)
+        await until(lambda: heard(desk.person) == 1, WAIT_S)
+
+
 async def test_a_stream_that_listens_for_tools_hears_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
