@@ -1,7 +1,7 @@
 """The weights of the search, each with its reason and with what the search loses without it.
 
 They were chosen on one half of the repositories of `bench.retrieval` and are reported on the other half. The figures
-are of the half that chose, as `python -m bench.retrieval.ingredients --half choose` prints them: 547 commits of nine
+are of the half that chose, as `python -m bench.retrieval.ingredients --half choose` takes them: 547 commits of nine
 repositories and 280 docstrings of four, mean of recall, reciprocal rank and NDCG on files and spans, lost where the
 ingredient is left out; `both` is the mean of the two; a star where the bootstrap interval holds no 0. Those of
 `vector`, `file`, `tests`, `documents` and `repeated` are of 461 of these commits and 100 of the docstrings.
