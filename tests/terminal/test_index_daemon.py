@@ -80,6 +80,22 @@ def test_an_index_that_the_daemon_keeps_is_read_and_not_written_by_another_proce
     assert found.stdout.startswith("calc.py:")
 
 
+def test_a_second_daemon_reads_the_index_and_says_who_writes_it(remote: Cli, tmp_path: Path) -> None:
+    assert remote.process("index").returncode == 0
+    first, remote.env["NAESTRO_HOME"] = remote.env["NAESTRO_HOME"], str(tmp_path / "other")
+    try:
+        second = remote.process("index")
+        found = remote.process("search", "left and right", "--limit", "1")
+        assert remote.process("daemon", "stop").returncode == 0
+    finally:
+        remote.env["NAESTRO_HOME"] = first
+    assert (second.returncode, second.stdout) == (Exit.JOURNAL, "")
+    assert "Another Naestro keeps the index" in second.stderr
+    assert "another NAESTRO_HOME" in second.stderr
+    assert "without --in-process" not in second.stderr
+    assert found.stdout.startswith("calc.py:")
+
+
 def test_a_person_sees_how_far_the_index_is_and_leaves_it_to_the_daemon(remote: Cli) -> None:
     fill(remote.workspace)
     with remote.at_terminal("index") as terminal:

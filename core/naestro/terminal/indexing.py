@@ -22,6 +22,10 @@ from naestro.terminal.text import counted, one_line
 MB = 1_000_000
 FAILED_HINT = "Mend that and run `naestro index` again; until then a search answers from what is there."
 PHASES = {"walking": "looks for files", "parsing": "reads files", "writing": "writes", "waiting": "waits"}
+OTHER_DAEMON_HINT = (
+    "It has another NAESTRO_HOME, or was started with --in-process; what it writes is found here."
+)
+"""Where the daemon itself may not write."""
 WRITER_HINT = "Run `naestro index` without --in-process, or stop that process first (`naestro daemon stop`)."
 
 
@@ -39,7 +43,7 @@ async def update_index(folder: Path, *, rebuild: bool, as_json: bool, is_remote:
             raise
         finally:
             view.close()
-        _raise_for(view.last)
+        _raise_for(view.last, is_remote=is_remote)
         status = await index.status(str(folder))
     if as_json:
         print_json(status)
@@ -59,11 +63,11 @@ async def show_index(folder: Path, *, as_json: bool, is_remote: bool) -> int:
     return Exit.OK
 
 
-def _raise_for(last: IndexProgress) -> None:
+def _raise_for(last: IndexProgress, *, is_remote: bool) -> None:
     """Raise `IndexUnavailable` for a run that did not come to its end."""
     if last.phase == "waiting":
         said = last.detail or "Another process writes the index of this workspace."
-        raise IndexUnavailable(said, hint=WRITER_HINT)
+        raise IndexUnavailable(said, hint=OTHER_DAEMON_HINT if is_remote else WRITER_HINT)
     if last.phase != "done":
         raise IndexUnavailable(last.detail or "The index was not finished.", hint=FAILED_HINT)
 
