@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import lancedb
 import numpy as np
 import pytest
 
@@ -471,6 +472,21 @@ def test_a_write_that_breaks_off_is_not_found(tmp_path: Path) -> None:
     store.replace([row("b.py", 1, "alpha")])
     assert places(store.candidates(["alpha"], vector(1))) == {("a.py", 1), ("b.py", 1)}
     store.close()
+
+
+def test_a_question_whose_files_a_compaction_has_dropped_meanwhile_is_asked_once_more(store: Store) -> None:
+    store.replace([row("a.py")])
+    asked: list[int] = []
+
+    async def question(table: lancedb.AsyncTable) -> int:
+        asked.append(await table.version())
+        if len(asked) == 1:
+            raise RuntimeError("lance error: Not found: data/1.lance")
+        return await table.count_rows()
+
+    assert store._retried(question, "Counting the index") == 1
+    assert asked[0] == asked[1]
+    assert places(store.candidates(["alpha"], vector(1))) == {("a.py", 1)}
 
 
 def test_many_threads_search_while_one_writes(store: Store) -> None:

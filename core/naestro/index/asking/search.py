@@ -95,6 +95,8 @@ def _telling(
 
     from naestro.index.text.chunk_terms import saying
 
+    if not unsaved:
+        return []
     says = saying(terms, [one.candidate.terms for one in unsaved])
     near = [_cosine(one, vector) for one in unsaved]
     others = [at for at, cosine in enumerate(near) if cosine > 0 and not says[at]]

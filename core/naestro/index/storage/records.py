@@ -57,16 +57,20 @@ class RecordFile:
     def read(self, ids: Sequence[int]) -> dict[int, bytes]:
         """The records of those of `ids` that are here."""
         sizes, sums, _, _ = self._rest
-        return self._read(ids, self._starts, sizes, sums)
+        return self._read(ids, (sizes, sums))
 
     def lines(self, ids: Sequence[int]) -> dict[int, bytes]:
         """The lines, as they were written, of those of `ids` that are here."""
-        sizes, _, lines, sums = self._rest
-        return self._read(ids, self._starts + sizes, lines, sums)
+        before, _, sizes, sums = self._rest
+        return self._read(ids, (sizes, sums), before)
 
     def _read(
-        self, ids: Sequence[int], starts: "np.ndarray", sizes: "np.ndarray", sums: "np.ndarray"
+        self,
+        ids: Sequence[int],
+        size_and_sum: "tuple[np.ndarray, np.ndarray]",
+        before: "np.ndarray | None" = None,
     ) -> dict[int, bytes]:
+        """What is that long and has that sum, and lies behind what is as long as `before`."""
         import numpy as np
 
         if not len(self._ids):
@@ -74,7 +78,8 @@ class RecordFile:
         wanted = np.asarray(ids, np.int64)
         at = np.minimum(np.searchsorted(self._ids, wanted), len(self._ids) - 1)
         at = at[self._ids[at] == wanted]
-        columns = [column[at].tolist() for column in (self._ids, starts, sizes, sums)]
+        starts = self._starts[at] if before is None else self._starts[at] + before[at]
+        columns = [column.tolist() for column in (self._ids[at], starts, *(one[at] for one in size_and_sum))]
         return {
             key: found
             for key, start, size, total in zip(*columns, strict=True)

@@ -294,10 +294,9 @@ class Store:
         try:
             return ask(lambda: question(table), doing)
         except IndexDamaged:
-            now = self._place.reopened_after(table)
-            if now is None:
-                raise
-        self._fresh.replace(now)
+            now, is_other = self._place.reopened_after(table)
+        if is_other:
+            self._fresh.replace(now)
         return ask(lambda: question(now), doing)
 
 

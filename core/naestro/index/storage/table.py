@@ -71,12 +71,15 @@ class TablePlace:
         """The table as it is now; one that was open before serves those who ask it on. Raises what `ask` raises."""
         return ask(self._reopened, "Opening the index")
 
-    def reopened_after(self, table: "lancedb.AsyncTable") -> "lancedb.AsyncTable | None":
-        """The table anew, where another process may have written since `table` was opened."""
+    def reopened_after(self, table: "lancedb.AsyncTable") -> "tuple[lancedb.AsyncTable, bool]":
+        """The table anew, and whether another process may have written since `table` was opened.
+
+        Where none has, `table` itself may have gone on since it was asked: a compaction drops the files of before.
+        """
         if not self.is_writer:
-            return self.opened()[0]
+            return self.opened()[0], True
         now = self.reopened()
-        return None if ask(lambda: _is_same(now, table), "Opening the index") else now
+        return now, not ask(lambda: _is_same(now, table), "Opening the index")
 
     async def _reopened(self) -> "lancedb.AsyncTable":
         database = await lance.connect(self.folder, is_writer=self.is_writer)
