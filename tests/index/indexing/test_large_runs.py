@@ -54,7 +54,7 @@ def followed(workspace: Workspace) -> Iterator[WorkspaceIndex]:
 def paths(index: WorkspaceIndex, question: str) -> list[str]:
     """The files of the chunks that hold a word of the question, the best first."""
     reply = index.search(question)
-    if reply.note == UNSAID:
+    if reply.note.startswith(UNSAID):
         return []
     assert reply.detail == ""
     return [found.path for found in reply.results]
@@ -174,6 +174,61 @@ class TestFollowed:
         assert followed.large_runs.pid == pid
         followed.rest(threading.Event())
         assert not is_alive(pid)
+
+
+class TestShown:
+    """What an indexer has made is found before it is written."""
+
+    def test_new_files_are_found_and_none_is_unseen_before_the_table_has_them(
+        self, workspace: Workspace, followed: WorkspaceIndex
+    ) -> None:
+        found: list[tuple[list[str], list[str], int]] = []
+
+        def look(progress: IndexProgress) -> None:
+            # Until this returns the indexer waits to say that it has written.
+            if (
+                progress.phase == "writing"
+                and followed.manifest.pending()
+                and not followed.status().unseen_files
+            ):
+                new, old = paths(followed, name("beta", 7)), paths(followed, name("alpha", 7))
+                found.append((new[:1], old, len(followed.symbol(name("beta", 7)))))
+
+        write(workspace, files("beta"))
+        (workspace.root / "steady.py").unlink()
+        assert followed.refresh(progress=look).phase == "done"
+        assert (["m7.py"], [], 1) in found
+        assert paths(followed, "steady") == []
+        assert_whole(followed)
+
+    def test_what_is_found_stays_so_where_the_indexer_is_killed_before_it_is_written(
+        self, workspace: Workspace, followed: WorkspaceIndex
+    ) -> None:
+        write(workspace, files("beta"))
+        (workspace.root / "steady.py").touch()  # and seen as soon as that is known
+        assert followed.refresh(progress=_killing(followed)).phase == "failed"
+        assert len(followed.manifest.pending()) == MANY
+        assert paths(followed, name("beta", 7))[0] == "m7.py"
+        assert paths(followed, name("alpha", 7)) == []
+        followed.store._compacted_at, followed.store._lacks_records = float("-inf"), True
+        followed.rest(threading.Event())
+        assert paths(followed, name("beta", 7))[0] == "m7.py"
+        write(workspace, {"m7.py": "def gamma():\n    return 1\n"})
+        assert followed.refresh().phase == "done"
+        assert paths(followed, "gamma")[:1] == ["m7.py"]
+        assert paths(followed, name("beta", 8))[0] == "m8.py"
+        assert_whole(followed)
+
+    def test_the_next_process_writes_what_a_killed_indexer_has_only_shown(
+        self, workspace: Workspace, followed: WorkspaceIndex
+    ) -> None:
+        write(workspace, files("beta"))
+        followed.refresh(progress=_killing(followed))
+        followed.close()
+        with index_of(workspace, embedder="static") as index:
+            assert paths(index, name("beta", 7))[0] == "m7.py"
+            assert paths(index, name("alpha", 7)) == []
+            assert_whole(index)
 
 
 class TestEnds:
@@ -325,6 +380,16 @@ def test_a_lease_that_a_child_has_inherited_is_held_until_both_have_let_go(tmp_p
     child.give()
     assert other.take()
     other.give()
+
+
+def _killing(index: WorkspaceIndex) -> Callable[[IndexProgress], None]:
+    """Kills the indexer when all can be found and not all is written."""
+
+    def hear(progress: IndexProgress) -> None:
+        if progress.phase == "writing" and index.manifest.pending() and not index.status().unseen_files:
+            _kill(index.large_runs.pid)
+
+    return hear
 
 
 def _kill(pid: int | None) -> None:

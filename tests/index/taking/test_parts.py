@@ -58,7 +58,8 @@ def test_files_of_every_language_come_out_as_parsing_gives_them(tmp_path: Path, 
     found, left = taker.known(tasks_of(SAMPLES))
     assert left == []
     assert len(found.files) > 20
-    assert found == parsed
+    assert found.terms == 0  # not counted
+    assert (found.files, found.vectors) == (parsed.files, parsed.vectors)
     assert Taker(SAMPLES, parts=cache).take(tasks_of(SAMPLES)) == parsed
 
 
@@ -83,7 +84,7 @@ def test_vectors_of_known_files_are_made_where_they_are_missing(
         first = taker.take(tasks_of(root))
         taker.keep()
         again, _ = taker.known(tasks_of(root))
-        assert again == first
+        assert (again.files, again.vectors) == (first.files, first.vectors)
         matrix = first.matrix()
         assert matrix is not None
         vectors.put([chunk.hash for chunk in first.chunks], matrix)

@@ -9,6 +9,7 @@ neither grammar nor table.
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -127,14 +128,22 @@ class Manifest:
             connection.executemany("INSERT OR IGNORE INTO pending VALUES (?)", ((path,) for path in paths))
 
     def commit(
-        self, entries: Sequence[FileEntry], gone: Collection[str] = (), *, is_waiting: bool = False
+        self,
+        entries: Sequence[FileEntry],
+        gone: Collection[str] = (),
+        *,
+        is_waiting: bool = False,
+        is_written: bool = True,
     ) -> None:
         """Say that `entries` can be found now and that `gone` cannot, in one moment.
 
-        `is_waiting`: their chunks get vectors later.
+        `is_waiting`: their chunks get vectors later. Not `is_written`: the table gets them later, `settle` says when.
         """
+        paths = [*gone, *(entry.record.path for entry in entries)]
         with self._file.writing() as connection:
-            _forget(connection, [*gone, *(entry.record.path for entry in entries)])
+            _forget(connection, paths)
+            if is_written:
+                _delete(connection, "pending", paths)
             for entry in entries:
                 _add(connection, entry)
             if is_waiting:
@@ -144,11 +153,13 @@ class Manifest:
     def embedded(self, paths: Collection[str]) -> None:
         """Say that the chunks of `paths` have their vectors now, and that the table is as it should be."""
         with self._file.writing() as connection:
-            for table in ("waiting", "pending"):
-                connection.executemany(
-                    f"DELETE FROM {table} WHERE path = ?",  # noqa: S608 - both names stand here
-                    ((path,) for path in paths),
-                )
+            _delete(connection, "waiting", paths)
+            _delete(connection, "pending", paths)
+
+    def settle(self, paths: Collection[str]) -> None:
+        """Say that the table's rows of `paths` are as they should be."""
+        with self._file.writing() as connection:
+            _delete(connection, "pending", paths)
 
     def restamp(self, records: Iterable[FileRecord]) -> None:
         """Give files whose content is as it was their new stamps."""
@@ -190,10 +201,16 @@ def _forget(connection: sqlite3.Connection, paths: Collection[str]) -> None:
         "DELETE FROM definitions WHERE file = (SELECT id FROM files WHERE path = ?)",
         "DELETE FROM uses WHERE file = (SELECT id FROM files WHERE path = ?)",
         "DELETE FROM files WHERE path = ?",
-        "DELETE FROM pending WHERE path = ?",
         "DELETE FROM waiting WHERE path = ?",
     ):
         connection.executemany(statement, rows)
+
+
+def _delete(
+    connection: sqlite3.Connection, table: Literal["pending", "waiting"], paths: Collection[str]
+) -> None:
+    rows = ((path,) for path in paths)
+    connection.executemany(f"DELETE FROM {table} WHERE path = ?", rows)  # noqa: S608 - one of two names
 
 
 def _add(connection: sqlite3.Connection, entry: FileEntry) -> None:

@@ -34,6 +34,7 @@ from naestro.index.indexing.orders import (
     Ended,
     Heard,
     Indexed,
+    Made,
     Order,
     Ready,
     Stop,
@@ -43,6 +44,7 @@ from naestro.index.indexing.orders import (
 )
 from naestro.index.indexing.run import Run, Site
 from naestro.index.place import Lease
+from naestro.index.storage.arrivals import packed
 from naestro.index.storage.schema import Row
 from naestro.index.taking.frames import own_output, receive, send
 from naestro.index.taking.workers import Shelf, worker_count
@@ -79,10 +81,7 @@ class Indexer:
 
     def serve(self) -> None:
         """Carry out one order after the other."""
-        from naestro.index.storage import lance
-
         self._tell(Ready())
-        lance.load()
         while True:
             order = self._orders.get()
             self._tell(self._ended(order))
@@ -128,15 +127,20 @@ class Indexer:
         meter = Meter(lambda progress: self._tell(Told(progress)))
         store = lambda: holdings.store  # noqa: E731  opened when it is first needed
         site = Site(self._workspace, holdings.manifest, store, self._embedding, self._shelf)
-        self._unkept_rows = 0
+        holdings.is_shared = work.is_followed  # the manifest is ahead of the table then, which opens late
+        self._unkept_rows, dimension = 0, self._embedding.pins()[1]
+
+        def show(rows: Sequence[Row], paths: Collection[str]) -> bool:
+            self._tell(Made([*paths], packed(rows, dimension)))
+            return self._heard.get().is_kept
 
         def replaced(rows: Sequence[Row], paths: Collection[str]) -> None:
-            arrived = holdings.store.arrived(rows) if rows and work.is_followed else None
-            self._tell(Wrote([*paths], len(rows), arrived))
+            self._tell(Wrote([*paths], len(rows)))
             if not self._heard.get().is_kept:
                 self._unkept_rows += len(rows)
 
-        Run(site, work.difference(), meter, self._stop, self._indexed, replaced)()
+        shown = show if work.is_followed else None
+        Run(site, work.difference(), meter, self._stop, self._indexed, replaced, shown)()
         self._tell(Told(meter.now("writing")))
         if self._unkept_rows:
             holdings.store.compact()

@@ -18,7 +18,7 @@ import msgspec
 from naestro.config import environment_for_child
 from naestro.errors import IndexDamaged, IndexUnavailable
 from naestro.index.indexing.difference import Stopped
-from naestro.index.indexing.orders import Answer, Begin, Compact, Ended, Heard, Stop, Work, Wrote
+from naestro.index.indexing.orders import Answer, Begin, Compact, Ended, Heard, Made, Stop, Work, Wrote
 from naestro.index.taking.frames import receive, send
 
 PROGRAM: Final = (sys.executable, "-P", "-m", "naestro.index.indexing.indexer")
@@ -79,7 +79,7 @@ class IndexerProcess:
         stop: threading.Event,
         hear: Callable[[Answer], Heard | None],
     ) -> Ended:
-        """What became of `order`; `hear` takes what is told meanwhile, and answers `Wrote`.
+        """What became of `order`; `hear` takes what is told meanwhile, and answers `Made` and `Wrote`.
 
         Raises Stopped soon after `stop` was set, NoIndexer where the process did not come up, `IndexerLost` where it
         ends before, `IndexFault` for what it met.
@@ -115,7 +115,7 @@ class IndexerProcess:
             raise self._lost()
         self._is_ready = True
         heard = hear(answer)
-        if isinstance(answer, Wrote):
+        if isinstance(answer, Made | Wrote):
             self._send(heard or Heard(is_kept=False))
 
     def _send(self, message: object) -> None:

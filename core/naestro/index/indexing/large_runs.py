@@ -18,7 +18,18 @@ from naestro.index.indexing.embedding import Embedding
 from naestro.index.indexing.holdings import Holdings
 from naestro.index.indexing.indexer_process import PROGRAM, IndexerProcess, NoIndexer
 from naestro.index.indexing.meter import Meter
-from naestro.index.indexing.orders import Answer, Begin, Compact, Ended, Heard, Indexed, Told, Work, Wrote
+from naestro.index.indexing.orders import (
+    Answer,
+    Begin,
+    Compact,
+    Ended,
+    Heard,
+    Indexed,
+    Made,
+    Told,
+    Work,
+    Wrote,
+)
 from naestro.policy.workspace import Workspace
 
 _log = logging.getLogger(__name__)
@@ -86,6 +97,8 @@ class LargeRuns:
                 meter.follow(answer.progress)
             elif isinstance(answer, Indexed):
                 indexed(answer.paths)
+            if isinstance(answer, Made):
+                return self._shown(answer)
             return self._adopted(answer) if isinstance(answer, Wrote) else None
 
         if self._carried_out(work, stop, hear, has_workers=True).is_compacted:
@@ -128,27 +141,35 @@ class LargeRuns:
             raise
         except BaseException:
             self.end()
-            self._catch_up()
+            self._catch_up(has_rows=isinstance(order, Work) and not order.is_followed)
             raise
         self._holdings.is_shared = False
         if ended.is_compacted and self._holdings.open_store is not None:
             self._holdings.open_store.follow()
         return ended
 
+    def _shown(self, made: Made) -> Heard:
+        """Let searches here find what will be written."""
+        store = self._holdings.open_store
+        return Heard(is_kept=store is not None and store.show(made.paths, made.arrived))
+
     def _adopted(self, wrote: Wrote) -> Heard:
         """Let searches here find what was written."""
         store = self._holdings.open_store
         if store is None:
             return Heard(is_kept=False)
-        store.adopt(wrote.paths, wrote.arrived, has_rows=wrote.rows > 0)
+        store.adopt(wrote.paths, has_rows=wrote.rows > 0)
         return Heard(is_kept=store.is_covered)
 
-    def _catch_up(self) -> None:
-        """See whatever an indexer has written that did not come to its end."""
+    def _catch_up(self, *, has_rows: bool) -> None:
+        """See whatever an indexer has written that did not come to its end: if it `has_rows`, new ones, too.
+
+        What it has shown stays in memory: the table has it, or the next run writes it.
+        """
         store = self._holdings.open_store
         if store is not None:
             with contextlib.suppress(IndexFault):  # the next run meets it, and mends it
-                store.adopt((), None, has_rows=True)
+                store.adopt((), has_rows=has_rows)
 
     def _started(self, *, has_workers: bool) -> IndexerProcess:
         with self._lock:

@@ -41,7 +41,7 @@ class Work(msgspec.Struct, frozen=True, tag=True):
     known: dict[str, FileRecord]
     pending: set[str]
     is_followed: bool
-    """Whether the other process searches new rows in its memory, so that a compaction can wait."""
+    """Whether the other process searches new rows in its memory, so that the table and a compaction can wait."""
 
     @classmethod
     def of(cls, found: Difference, *, is_followed: bool) -> "Work":
@@ -75,10 +75,10 @@ class Compact(msgspec.Struct, frozen=True, tag=True):
 
 
 class Heard(msgspec.Struct, frozen=True, tag=True):
-    """The answer to `Wrote`: searches find it from now on."""
+    """The answer to `Made` and `Wrote`."""
 
     is_kept: bool
-    """Whether in memory, so that it can wait for a compaction."""
+    """Whether searches find it in memory, so that it can wait for the table, or, once it is there, for a compaction."""
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):
@@ -98,12 +98,21 @@ class Told(msgspec.Struct, frozen=True, tag=True):
     progress: IndexProgress
 
 
+class Made(msgspec.Struct, frozen=True, tag=True):
+    """The table will have `arrived` in the place of all rows of `paths`; nothing is said to be indexed before `Heard`.
+
+    Where that is not kept, `Wrote` comes first.
+    """
+
+    paths: list[str]
+    arrived: Arrived | None
+
+
 class Wrote(msgspec.Struct, frozen=True, tag=True):
     """The table has new rows in the place of all those of `paths`; nothing is said to be indexed before `Heard`."""
 
     paths: list[str]
     rows: int
-    arrived: Arrived | None
 
 
 class Indexed(msgspec.Struct, frozen=True, tag=True):
@@ -122,4 +131,4 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
     is_compacted: bool = False
 
 
-Answer = Ready | Told | Wrote | Indexed | Ended
+Answer = Ready | Told | Made | Wrote | Indexed | Ended

@@ -29,6 +29,7 @@ from naestro.policy.workspace import Workspace
 if TYPE_CHECKING:
     from naestro.index.storage.schema import Row
     from naestro.index.storage.store import Store
+    from naestro.index.text.statistics import TermCounts
 
 FILES_HERE_MAX = 40
 """More files than that pay for processes of their own, which take half a second to start."""
@@ -44,6 +45,9 @@ UNKNOWN_MAX = 0.25
 """Share of the first files: where the cache knows fewer than the rest, workers are quicker than this process."""
 WRITE_EVERY_S = 3.0
 """Seconds after which what was read is written, however little."""
+ROWS_SHOWN_AT_ONCE = 500
+SHOW_EVERY_S = 0.2
+"""The same where it can be found before it is written, which takes 5 ms and 0.1 ms a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,17 @@ def _nobody(_rows: "Sequence[Row]", _paths: Collection[str]) -> None:
     """Hear of what is written, and tell nobody."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """What the table is to have."""
+
+    rows: "Sequence[Row]"
+    paths: list[str]
+    """All files whose rows these replace."""
+    counts: "TermCounts | None"
+    """Those of the rows, where they were counted already."""
+
+
 @dataclass
 class Run:
     """One run over what is different; call it once."""
@@ -84,6 +99,12 @@ class Run:
     """Hears which files can be found now, some at a time."""
     replaced: "Callable[[Sequence[Row], Collection[str]], object]" = _nobody
     """Hears what the table has now, rows and the files whose rows they replace, before it is said to be indexed."""
+    show: "Callable[[Sequence[Row], Collection[str]], bool] | None" = None
+    """Lets searches find rows in the place of those of files before the table has them; whether it could.
+
+    The table is written last then.
+    """
+    _unwritten: list[_Write] = field(default_factory=list[_Write])
     _batches: list[Batch] = field(default_factory=list[Batch])
     _rows: int = 0
     _written: float = field(default_factory=time.monotonic)
@@ -99,12 +120,15 @@ class Run:
             self._rows += len(batch.chunks)
             for file in batch.files:
                 self.meter.add(sizes[file.path], len(file.chunks))
-            if self._rows >= ROWS_AT_ONCE or time.monotonic() - self._written > WRITE_EVERY_S:
+            if self._is_due():
                 self._write()
             self.meter.tell("parsing")
             self._check()
         self.meter.tell("writing", is_due=True)
         self._write()
+        if self._unwritten:
+            self.meter.tell("writing", is_due=True)
+            self._settle()
         self._taker.keep()
 
     @cached_property
@@ -124,6 +148,7 @@ class Run:
             self._check()
         if same:
             self.site.manifest.restamp(same)
+            self.written([record.path for record in same])
         return new
 
     def _same(self, task: Task) -> FileRecord | None:
@@ -148,11 +173,8 @@ class Run:
             return
         left_out = {entry.record.path for entry in entries}
         held = [path for path in gone | left_out if self._is_held(path)]
-        if held:
-            self.site.manifest.begin(held)
-            self.site.store().replace([], held)
-            self.replaced([], held)
-        self.site.manifest.commit(entries, gone)
+        is_written = not held or self._put(_Write([], held, None))
+        self.site.manifest.commit(entries, gone, is_written=is_written)
 
     def _is_held(self, path: str) -> bool:
         """Whether the table may hold chunks of a file."""
@@ -203,33 +225,71 @@ class Run:
                 left += tasks[FILES_KNOWN_AT_ONCE:]
                 return
 
+    def _is_due(self) -> bool:
+        """Whether what was taken in is to be written, or shown, which is cheaper."""
+        waited_s = time.monotonic() - self._written
+        if self.show is not None:
+            return self._rows >= ROWS_SHOWN_AT_ONCE or waited_s > SHOW_EVERY_S
+        return self._rows >= ROWS_AT_ONCE or waited_s > WRITE_EVERY_S
+
     def _write(self) -> None:
         """Write what was taken in since the last time: noted, then found, then said to be."""
-        from naestro.index.text.statistics import TermCounts
-
         batches, self._batches, self._rows = self._batches, [], 0
-        self._written = time.monotonic()
         files = [file for batch in batches for file in batch.files]
-        if not files:
-            return
-        rows = [row for batch in batches for row in _rows(batch)]
-        without = [file.path for file in files if not file.chunks and self._is_held(file.path)]
-        if rows or without:
-            self.site.manifest.begin([file.path for file in files])
-            counts = TermCounts.sum([batch.counts() for batch in batches if batch.terms])
-            self.site.store().replace(rows, without, counts)
-            self.replaced(rows, [file.path for file in files])
-        gone = [file.path for file in files if file.entry is None]
-        entries = [file.entry for file in files if file.entry]
-        self.site.manifest.commit(entries, gone, is_waiting=self.site.embedding.is_heavy)
-        self.written([file.path for file in files])
+        if files:
+            rows = [row for batch in batches for row in _rows(batch)]
+            is_written = True
+            if rows or any(not file.chunks and self._is_held(file.path) for file in files):
+                counts = _sum([batch.counts() if batch.terms else None for batch in batches if batch.chunks])
+                is_written = self._put(_Write(rows, [file.path for file in files], counts))
+            gone = [file.path for file in files if file.entry is None]
+            entries = [file.entry for file in files if file.entry]
+            is_waiting = self.site.embedding.is_heavy
+            self.site.manifest.commit(entries, gone, is_waiting=is_waiting, is_written=is_written)
+            self.written([file.path for file in files])
         for batch in batches:
             self.site.embedding.keep(batch)
+        self._written = time.monotonic()
+
+    def _put(self, write: _Write) -> bool:
+        """Let it be found: shown, and written later, else written now; whether it is written."""
+        self.site.manifest.begin(write.paths)
+        if self.show is not None and self.show(write.rows, write.paths):
+            self._unwritten.append(write)
+            return False
+        self.show = None
+        self._settle()
+        self._replace(write)
+        return True
+
+    def _settle(self) -> None:
+        """Write what was shown."""
+        shown, self._unwritten = self._unwritten, []
+        if not shown:
+            return
+        rows = [row for write in shown for row in write.rows]
+        paths = [path for write in shown for path in write.paths]
+        counts = _sum([write.counts for write in shown if write.rows])
+        self._replace(_Write(rows, paths, counts))
+        self.site.manifest.settle(paths)
+
+    def _replace(self, write: _Write) -> None:
+        self.site.store().replace(write.rows, write.paths, write.counts)
+        self.replaced(write.rows, write.paths)
 
     def _check(self) -> None:
         if self.stop.is_set():
             self._write()
+            self._settle()
             raise Stopped
+
+
+def _sum(parts: "Sequence[TermCounts | None]") -> "TermCounts | None":
+    """The counts of all `parts`; None where some were not counted."""
+    from naestro.index.text.statistics import TermCounts
+
+    counted = [part for part in parts if part is not None]
+    return TermCounts.sum(counted) if len(counted) == len(parts) else None
 
 
 def _rows(batch: Batch) -> "Iterator[Row]":

@@ -1,21 +1,23 @@
-"""Rows that another process has written and no index of the table holds yet, with what finds and ranks them.
+"""Rows that another process has made and no index of the table holds yet, with what finds, ranks and shows them.
 
-LanceDB searches such rows by reading them all: 100 ms more a search after a branch switch, and 60 to read what
-ranking needs of those that are found. Here 7,500 of them take 20 MB and a search in them 1 ms; their lines stay in
-the table. The indexer's `store` packs them (`packed`), `fresh` lies above; `recent` is the same for the rows that
-this process writes.
+They come before they are written, so that they are found at once. LanceDB searches rows outside its indexes by reading
+them all: 100 ms more a search after a branch switch, and 60 to read what ranking needs of those that are found. Here
+7,500 of them take 20 MB and a search in them 1 ms. The indexer's `store` packs them (`packed`), `fresh` lies above;
+`recent` is the same for the rows that this process writes.
 """
 
+import itertools
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from naestro.index.only import EVERYTHING, Only
+from naestro.index.storage import record
+from naestro.index.storage.columns import sayable_row
 from naestro.index.storage.schema import Row, sayable
 from naestro.index.text.statistics import Statistics, TermCounts, hashed
 
@@ -26,6 +28,9 @@ _SATURATION: Final = 1.2
 _LENGTH: Final = 0.75
 """BM25's k1 and b as LanceDB has them, so that the scores compare."""
 
+_starts = itertools.count(1 << 61, 1 << 20)
+"""No table gives its rows such numbers, no two rows of this process have the same, and no write has so many."""
+
 
 class Arrived(msgspec.Struct, frozen=True, array_like=True):
     """The rows of one write; arrays as their bytes."""
@@ -34,8 +39,6 @@ class Arrived(msgspec.Struct, frozen=True, array_like=True):
     """Of the files, each once, in the order of the rows."""
     rows_of: list[int]
     """How many rows each of them has."""
-    ids: bytes
-    """(n,) int64: the rows' numbers in the table."""
     lengths: bytes
     """(n,) uint32: terms of each row, repeated ones counted each time."""
     hashes: bytes
@@ -48,6 +51,8 @@ class Arrived(msgspec.Struct, frozen=True, array_like=True):
     """(m,) uint16: how often they do."""
     records: list[bytes]
     """What ranking needs of each row, as `record` packs it."""
+    texts: list[bytes]
+    """The lines of each row, as `record` packs them."""
     vectors: bytes
     """(n, dimension) float16, of unit length, of zeros where a row has none; empty without an embedder."""
 
@@ -61,8 +66,17 @@ class Arrived(msgspec.Struct, frozen=True, array_like=True):
         return TermCounts(len(lengths), int(lengths.sum()), np.frombuffer(self.hashes, np.uint64), holding)
 
 
-def packed(rows: Sequence[Row], ids: Sequence[int], records: Sequence[bytes], dimension: int) -> Arrived:
-    """`rows`, whose numbers in the table are `ids`, ascending, with their records; those of a file stand together."""
+def packed(rows: Sequence[Row], dimension: int) -> Arrived | None:
+    """`rows`, of which those of a file stand together; None for none."""
+    if not rows:
+        return None
+    try:
+        return _packed(rows, dimension)
+    except UnicodeEncodeError:
+        return _packed([*map(sayable_row, rows)], dimension)
+
+
+def _packed(rows: Sequence[Row], dimension: int) -> Arrived:
     import numpy as np
 
     terms: dict[str, int] = {}
@@ -84,26 +98,28 @@ def packed(rows: Sequence[Row], ids: Sequence[int], records: Sequence[bytes], di
     all_times = np.array(times, np.uint32)
     lengths = np.bincount(holding, all_times, len(rows)).astype(np.uint32)
     files = Counter(row.chunk.path for row in rows)
+    vectors = _vectors(rows, dimension)
     return Arrived(
         paths=[*files],
         rows_of=[*files.values()],
-        ids=np.array(ids, np.int64).tobytes(),
         lengths=lengths.tobytes(),
         hashes=hashes[order].tobytes(),
         ends=np.cumsum(np.bincount(ranked, minlength=len(terms))).astype(np.uint32).tobytes(),
         holding=holding[by_term].tobytes(),
         times=np.minimum(all_times[by_term], 0xFFFF).astype(np.uint16).tobytes(),
-        records=[*records],
-        vectors=_vectors(rows, dimension),
+        records=record.of_rows(rows, vectors),
+        texts=[record.lines_of(row.chunk.text) for row in rows],
+        vectors=b"".join(vector or bytes(2 * dimension) for vector in vectors),
     )
 
 
-def _vectors(rows: Sequence[Row], dimension: int) -> bytes:
+def _vectors(rows: Sequence[Row], dimension: int) -> list[bytes]:
+    """Each as float16; empty where a row has none."""
     import numpy as np
 
-    nothing = np.zeros(dimension, np.float16)
-    found = [nothing if row.vector is None else row.vector.astype(np.float16) for row in rows]
-    return b"".join(vector.tobytes() for vector in found) if dimension else b""
+    held = [row.vector for row in rows if row.vector is not None]
+    halves = iter(np.stack(held).astype(np.float16) if held and dimension else ())
+    return [next(halves).tobytes() if dimension and row.vector is not None else b"" for row in rows]
 
 
 class Arrivals:
@@ -127,12 +143,39 @@ class Arrivals:
             part.remove(paths)
         self._parts = [part for part in self._parts if part.alive]
 
-    def records(self, ids: Sequence[int]) -> dict[int, bytes]:
-        """The records of those of `ids` that are here."""
-        found: dict[int, bytes] = {}
+    @property
+    def paths(self) -> Iterator[str]:
+        """The files whose rows are here, all of them."""
         for part in self._parts:
-            found |= part.held(ids)
-        return found
+            yield from part.spans
+
+    def records(self, ids: Iterable[int]) -> dict[int, bytes]:
+        """The records of those of `ids` that are here."""
+        return {key: part.records[key - part.start] for key, part in self._held(ids)}
+
+    def texts(self, ids: Iterable[int]) -> dict[int, str]:
+        """The lines of those of `ids` that are here."""
+        return {key: record.lines_in(part.texts[key - part.start]) for key, part in self._held(ids)}
+
+    def texts_alone(self) -> "Arrivals":
+        """These as they can be shown, not found."""
+        import numpy as np
+
+        nothing, kept = np.empty(0, np.uint32), Arrivals()
+        kept._parts = [
+            replace(
+                part, hashes=nothing, ends=nothing, holding=nothing, times=nothing, records=[], vectors=None
+            )
+            for part in self._parts
+        ]
+        return kept
+
+    def _held(self, ids: Iterable[int]) -> "Iterator[tuple[int, _Part]]":
+        """Those of `ids` that are here."""
+        for key in ids:
+            for part in self._parts:
+                if part.start <= key < part.start + len(part.lengths):
+                    yield key, part
 
     def find(
         self,
@@ -171,13 +214,15 @@ class _Part:
     """What came with one write."""
 
     spans: dict[str, slice]
-    ids: "np.ndarray"
+    start: int
+    """The number of the first row; the others follow."""
     lengths: "np.ndarray"
     hashes: "np.ndarray"
     ends: "np.ndarray"
     holding: "np.ndarray"
     times: "np.ndarray"
     records: list[bytes]
+    texts: list[bytes]
     vectors: "np.ndarray | None"
     is_there: "np.ndarray"
     """(n,) float32: 1, and 0 for rows that are gone."""
@@ -185,31 +230,31 @@ class _Part:
 
     def __post_init__(self) -> None:
         """All are there."""
-        self.alive = len(self.ids)
+        self.alive = len(self.lengths)
 
     @classmethod
     def of(cls, arrived: Arrived) -> "_Part":
         """The arrays in `arrived`."""
         import numpy as np
 
-        ends = [*accumulate(arrived.rows_of)]
+        ends = [*itertools.accumulate(arrived.rows_of)]
         starts = [0, *ends]
-        ids = np.frombuffer(arrived.ids, np.int64)
         flat = np.frombuffer(arrived.vectors, np.float16)
         return cls(
             spans={
                 sayable(path): slice(start, end)
                 for path, start, end in zip(arrived.paths, starts, ends, strict=False)
             },
-            ids=ids,
+            start=next(_starts),
             lengths=np.frombuffer(arrived.lengths, np.uint32).astype(np.float32),
             hashes=np.frombuffer(arrived.hashes, np.uint64),
             ends=np.frombuffer(arrived.ends, np.uint32),
             holding=np.frombuffer(arrived.holding, np.uint32),
             times=np.frombuffer(arrived.times, np.uint16),
             records=arrived.records,
-            vectors=flat.reshape(len(ids), -1).astype(np.float32) if len(flat) else None,
-            is_there=np.ones(len(ids), np.float32),
+            texts=arrived.texts,
+            vectors=flat.reshape(len(arrived.records), -1).astype(np.float32) if len(flat) else None,
+            is_there=np.ones(len(arrived.records), np.float32),
         )
 
     def remove(self, paths: Collection[str]) -> None:
@@ -219,21 +264,11 @@ class _Part:
             self.is_there[span] = 0
             self.alive -= span.stop - span.start
 
-    def held(self, ids: Sequence[int]) -> Mapping[int, bytes]:
-        """The records of those of `ids` that are here."""
-        import numpy as np
-
-        wanted = np.asarray(ids, np.int64)
-        at = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
-        at = at[self.ids[at] == wanted]
-        places: list[int] = at.tolist()
-        return {int(self.ids[place]): self.records[place] for place in places}
-
     def best(self, wanted: Sequence[tuple[int, float]], mean: float, limit: int) -> Mapping[int, float]:
         """BM25 of the `limit` best rows; `wanted` are hashes of terms with what these weigh."""
         import numpy as np
 
-        scores = np.zeros(len(self.ids), np.float32)
+        scores = np.zeros(len(self.lengths), np.float32)
         for term, rarity in wanted:
             at = int(np.searchsorted(self.hashes, np.uint64(term)))
             if at == len(self.hashes) or int(self.hashes[at]) != term:
@@ -254,7 +289,7 @@ class _Part:
         rows = np.flatnonzero(scores > 0)
         if len(rows) > limit:
             rows = rows[np.argpartition(scores[rows], -limit)[-limit:]]
-        return dict(zip(self.ids[rows].tolist(), scores[rows].tolist(), strict=True))
+        return dict(zip((rows + self.start).tolist(), scores[rows].tolist(), strict=True))
 
 
 def _largest(scores: Mapping[int, float], limit: int) -> list[tuple[int, float]]:

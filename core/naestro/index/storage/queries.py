@@ -28,6 +28,8 @@ PROBES: Final = 16
 _MASKED_MARGIN: Final = 20
 """Rows asked for more for each file that is left out: about what a file has of them."""
 _MARGIN_MAX: Final = 200
+_HIDDEN_MAX: Final = 500
+"""Files in one filter: a longer one takes longer to read than to run."""
 _ROWS_AT_ONCE: Final = 2_000
 """That are in memory while all are read: 6 MB."""
 
@@ -47,6 +49,8 @@ class Asked:
     """Rows outside the indexes that are known already, with their BM25."""
     where: str = ""
     """A filter that rows must pass before they are ranked; empty for none."""
+    hidden: Collection[str] = ()
+    """Files whose rows are known already; a search that looks at all rows, not at an index, leaves theirs out."""
 
     def margin(self) -> int:
         """Rows to ask for beyond the limit, in the place of masked ones."""
@@ -102,12 +106,6 @@ async def rows_of(table: "lancedb.AsyncTable", paths: Collection[str], columns: 
     return await table.query().where(of_paths(paths)).select(columns).to_arrow()
 
 
-async def record_rows_of(table: "lancedb.AsyncTable", paths: Collection[str]) -> "pa.Table":
-    """The same as `record_rows`, of all rows of some files."""
-    query = table.query().where(of_paths(paths)).select(await _record_columns(table))
-    return await query.with_row_id().to_arrow()
-
-
 async def _by_words(table: "lancedb.AsyncTable", asked: Asked) -> dict[int, float]:
     from lancedb.query import MatchQuery
 
@@ -127,7 +125,10 @@ async def _nearest(table: "lancedb.AsyncTable", asked: Asked) -> list[int]:
     query = table.query().nearest_to(asked.vector).distance_type("dot").nprobes(PROBES)
     query = query.select(["_distance"]).with_row_id().limit((asked.limit + asked.margin()) // 2)
     query = query.fast_search() if asked.coverage.vectors else query
-    query = query.where(asked.where) if asked.where else query
+    is_left_out = not asked.coverage.vectors and 0 < len(asked.hidden) <= _HIDDEN_MAX
+    others = f"NOT {of_paths(asked.hidden)}" if is_left_out else ""
+    where = " AND ".join(filter(None, (asked.where, others)))
+    query = query.where(where) if where else query
     return [*_column(await query.to_arrow(), "_distance", float)]
 
 

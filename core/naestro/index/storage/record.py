@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import convert
 
-from naestro.index.storage.schema import Candidate, names_of
+from naestro.index.storage.schema import Candidate, Row, names_of
 from naestro.index.text.chunk_terms import ChunkTerms, packed
 
 if TYPE_CHECKING:
@@ -62,16 +62,34 @@ def numbered(table: "pa.Table") -> "Iterator[tuple[int, bytes]]":
 
 def with_lines(table: "pa.Table") -> "Iterator[tuple[int, bytes, bytes]]":
     """The same of a table that has the column `text` too, with each row's lines as `lines_in` reads them."""
-    packed_lines = _codec().compress
     for (key, record), text in zip(numbered(table), table["text"].to_pylist(), strict=True):
-        whole = str(text).encode()
-        yield key, record, _SIZE.pack(len(whole)) + packed_lines(whole, asbytes=True)
+        yield key, record, lines_of(str(text))
+
+
+def lines_of(text: str) -> bytes:
+    """The lines of a chunk as `lines_in` reads them."""
+    whole = text.encode()
+    return _SIZE.pack(len(whole)) + _codec().compress(whole, asbytes=True)
 
 
 def lines_in(held: bytes) -> str:
     """The lines that `with_lines` packed."""
     (size,) = _SIZE.unpack_from(held)
     return _codec().decompress(held[_SIZE.size :], size, asbytes=True).decode()
+
+
+def of_rows(rows: Sequence[Row], vectors: Sequence[bytes]) -> list[bytes]:
+    """The records of rows that are in no table yet; `vectors` are theirs as float16, empty for none."""
+    chunks = [row.chunk for row in rows]
+    terms = packed(
+        [row.prepared for row in rows], [one.names for one in chunks], [one.path for one in chunks]
+    )
+    return [
+        _ENCODER.encode(
+            (one.path, one.start, one.end, one.language, one.symbol, one.kind, one.names, said, vector)
+        )
+        for one, said, vector in zip(chunks, terms, vectors, strict=True)
+    ]
 
 
 def _vectors_in(table: "pa.Table") -> "Iterator[bytes]":

@@ -12,14 +12,12 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from msgspec import convert
-
 from naestro.errors import IndexDamaged
 from naestro.index.only import EVERYTHING, Only
 from naestro.index.parsing.parsed import Chunk
 from naestro.index.storage import columns, filters, indexes, lance, queries, record, table
-from naestro.index.storage.arrivals import Arrived, packed
-from naestro.index.storage.fresh import Fresh
+from naestro.index.storage.arrivals import Arrived
+from naestro.index.storage.fresh import Fresh, Hits
 from naestro.index.storage.schema import (
     CHUNK_COLUMNS,
     Candidate,
@@ -110,7 +108,7 @@ class Store:
         )
         is_large = self._has_old_versions or self._updates >= _UPDATES_UNTIL_COMPACTION
         is_rested = time.monotonic() - self._compacted_at > _REST_S
-        return self.is_writer and is_rested and (is_slow or is_large)
+        return self.is_writer and self._fresh.is_written and is_rested and (is_slow or is_large)
 
     @property
     def count(self) -> int:
@@ -165,17 +163,17 @@ class Store:
         masked = {*map(sayable, without_paths)}
         own = vector if self.pins.dimension else None
         hits = self._fresh.find(terms, own, limit, statistics, only)
-        hidden = {*hits.hidden} | masked
-        asked = queries.Asked(
-            terms, own, limit, len(masked), hits.coverage, hits.arrived, filters.kept_to(only)
-        )
+        old = len(masked) + hits.unwritten
+        where = filters.kept_to(only)
+        asked = queries.Asked(terms, own, limit, old, hits.coverage, hits.arrived, where, hits.hidden)
         scores = self._retried(lambda table: queries.search(table, asked), "Searching the index", hits.table)
-        records = self._records_of([*scores], hits.table)
+        records = self._records_of([*scores], hits)
         with lance.faults("Reading the index"):
             words = [scores[key] for key in records]
             found = record.decoded([*records], [*records.values()], words, own)
-        kept = [one for one in found if one.path not in hidden and only.admits(one.path, one.language)]
-        return kept + [one for one in hits.recent if one.path not in masked]
+        kept = [one for one in found if one.id in hits.arrived or one.path not in hits.hidden]
+        kept = [one for one in kept if only.admits(one.path, one.language)]
+        return [one for one in [*kept, *hits.recent] if one.path not in masked]
 
     def chunks_of(self, path: str) -> list[Chunk]:
         """The chunks of a file, in order; none where it is not in the index."""
@@ -183,16 +181,16 @@ class Store:
             self._retried(lambda table: queries.rows_of(table, [path], CHUNK_COLUMNS), "Reading the index")
         )
 
-    def _records_of(self, ids: Sequence[int], table: "lancedb.AsyncTable") -> dict[int, bytes]:
+    def _records_of(self, ids: Sequence[int], hits: Hits) -> dict[int, bytes]:
         """The records of the rows `ids` that are still there: from their file, else from the table, which is slow."""
+        here = {**hits.records}
         with lance.faults("Reading the index"):
-            here = self._fresh.records(ids)
             here |= self._place.records.read([key for key in ids if key not in here])
         rest = [key for key in ids if key not in here]
         if not rest:
             return here
         self._lacks_records = len(rest) > _RECORDS_LACKING
-        rows = self._retried(lambda table: queries.record_rows(table, rest), "Reading the index", table)
+        rows = self._retried(lambda table: queries.record_rows(table, rest), "Reading the index", hits.table)
         return here | dict(record.numbered(rows))
 
     def texts(self, ids: Sequence[int]) -> Mapping[int, str]:
@@ -206,35 +204,24 @@ class Store:
             return here
         return here | self._retried(lambda table: queries.texts(table, rest), "Reading the index")
 
-    def arrived(self, rows: Sequence[Row]) -> Arrived | None:
-        """`rows`, which were just written, as another process's store wants them; None where they are not all there.
+    def show(self, paths: Collection[str], arrived: Arrived | None) -> bool:
+        """Find `arrived`, which another process is about to write in the place of all rows of `paths`.
 
-        Those of one file stand together.
-        """
-        paths = [*dict.fromkeys(row.chunk.path for row in rows)]
-
-        async def read(table: "lancedb.AsyncTable") -> "list[pa.Table]":
-            starts = range(0, len(paths), _PATHS_AT_ONCE)
-            return [await queries.record_rows_of(table, paths[at : at + _PATHS_AT_ONCE]) for at in starts]
-
-        found = sorted(one for piece in self._retried(read, "Reading the index") for one in _placed(piece))
-        said = [(sayable(row.chunk.path), row.chunk.start) for row in rows]
-        if [(path, start) for _, path, start, _ in found] != said:
-            return None
-        ids, records = [key for key, *_ in found], [held for *_, held in found]
-        return packed(rows, ids, records, self.pins.dimension)
-
-    def adopt(self, paths: Collection[str], arrived: Arrived | None, *, has_rows: bool) -> None:
-        """See what another process has put into the table in the place of all rows of `paths`.
-
-        `arrived` are the new rows; None where there are none, or, if it `has_rows`, where a search is to look in the
-        table for them.
+        False where memory has no room for them; then nothing is changed.
         """
         with self._writing:
-            table = self._place.reopened()
-            self._fresh.adopt(table, [*map(sayable, paths)], arrived, has_rows=has_rows)
-            if arrived:
+            is_shown = self._fresh.show([*map(sayable, paths)], arrived)
+            if is_shown and arrived:
                 self._tally.add(arrived.counts())
+            return is_shown
+
+    def adopt(self, paths: Collection[str], *, has_rows: bool) -> None:
+        """See what another process has put into the table in the place of all rows of `paths`.
+
+        If it `has_rows` that were not shown before, of whatever files, searches look in the table for them.
+        """
+        with self._writing:
+            self._fresh.adopt(self._place.reopened(), [*map(sayable, paths)], has_rows=has_rows)
             self._updates += 1
 
     def follow(self) -> None:
@@ -316,13 +303,6 @@ def _all_records(table: "lancedb.AsyncTable") -> Iterator[tuple[int, bytes, byte
     pieces = queries.all_record_rows(table)
     while (piece := lance.call(anext, pieces, None)) is not None:
         yield from record.with_lines(piece)
-
-
-def _placed(table: "pa.Table") -> Iterator[tuple[int, str, int, bytes]]:
-    """The number, the path, the first line and the record of each row."""
-    paths, starts = map(str, table["path"].to_pylist()), convert(table["start"].to_pylist(), list[int])
-    for (key, held), path, start in zip(record.numbered(table), paths, starts, strict=True):
-        yield key, path, start, held
 
 
 def _prepared(table: "lancedb.AsyncTable") -> Iterator[str]:

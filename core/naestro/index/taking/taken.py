@@ -53,7 +53,8 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     vectors: bytes = b""
     """Of all their chunks in order, (n_chunks, dimension) float32, of unit length; empty without an embedder."""
     terms: int = 0
-    """In all their chunks; then the hash of each term, and how many chunks hold it: see `TermCounts`."""
+    """In all their chunks, 0 where they were not counted; then the hash of each term, and how many chunks hold it: see
+    `TermCounts`."""
     hashes: bytes = b""
     holding: bytes = b""
 

@@ -70,11 +70,14 @@ class Taker:
         return self._batch([files[task.path] for task in tasks], words)
 
     def known(self, tasks: Sequence[Task]) -> tuple[Batch, list[Task]]:
-        """What becomes of those of some files that need not be parsed; and the others, of which nothing is done."""
+        """What becomes of those of some files that need not be parsed; and the others, of which nothing is done.
+
+        Their terms are not counted: the caller may not need that, or not at once.
+        """
         files, opened = self._read(tasks)
         files |= self._known(opened)
         found = [files[task.path] for task in tasks if task.path in files]
-        return self._batch(found, {}), [task for task in tasks if task.path not in files]
+        return self._batch(found, {}, is_counted=False), [task for task in tasks if task.path not in files]
 
     def keep(self) -> None:
         """Keep for the next time what was parsed since the last call; takes a millisecond a file."""
@@ -100,14 +103,14 @@ class Taker:
             return {}
         return self._parts.get([(one.record, one.data) for one in opened.values()])
 
-    def _batch(self, files: list[Taken], words: _Words) -> Batch:
+    def _batch(self, files: list[Taken], words: _Words, *, is_counted: bool = True) -> Batch:
         """The files with what is made of all their chunks together."""
         from naestro.index.text.statistics import TermCounts
 
         chunks = [chunk for file in files for chunk in file.chunks]
         if not chunks:
             return Batch(files)
-        counts = TermCounts.of(chunk.prepared for chunk in chunks)
+        counts = TermCounts.of(chunk.prepared for chunk in chunks if is_counted)
         known, vectors = self._embedded(chunks, words)
         if vectors:
             files = [_marked(file, known) for file in files]
