@@ -28,7 +28,8 @@ async def repo_map(call: Call, asked: Arguments) -> Reply:
     """The map, within the tokens that were asked for and those of one answer."""
     budget = min(asked.max_tokens, call.options.page_tokens)
     found = await call.host.client.index.map(call.root, budget_tokens=budget, question=asked.question)
-    text = f"{found.text}\n\n({found.files} of {found.files_in_all} files)".lstrip()
+    size = f"{found.files} of {found.files_in_all} files"
+    text = f"{found.text}\n\n({'. '.join(filter(None, [size, found.note]))})".lstrip()
     return Reply(Shown(found.text, found.files, found.files_in_all), text)
 
 

@@ -87,6 +87,8 @@ class MapReply(Value, frozen=True):
     files: int
     """How many files it shows."""
     files_in_all: int
+    note: str = ""
+    """What a person should know of it, in a sentence: that the first index is not complete yet; mostly empty."""
 
 
 class IndexProgress(Value, frozen=True):

@@ -235,6 +235,8 @@ class OpenIndex:
             self._stop = threading.Event()
             if not self._is_ending:
                 await to_thread.run_sync(self.index.rest, self._stop)
+        if self.index.standing.damage:
+            self._begun(is_anew=False)
 
 
 class Chore:

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from msgspec import structs
+
 from naestro.config import Settings
 from naestro.errors import IndexDamaged, IndexFault, IndexUnavailable, NaestroError
 from naestro.index.asking import lookup
@@ -48,6 +50,7 @@ from naestro.index.indexing.standing import FIRST_RUN, Standing
 from naestro.index.only import EVERYTHING, Only
 from naestro.index.place import index_of
 from naestro.index.storage.store import Store
+from naestro.index.storage.table import check
 from naestro.policy.workspace import Workspace
 
 COMPACT_CHUNKS = 2_000
@@ -57,6 +60,7 @@ UNSEEN_SHOWN = 20
 """Files that a search names one by one because it has not seen them yet."""
 MAP_RESULTS = 50
 """What a search for a map's question gives it to start from."""
+MAP_IN_PART = "The first index is not complete yet; the map is of the files that are in it so far."
 
 
 def silent(_progress: IndexProgress) -> None:
@@ -91,6 +95,7 @@ class WorkspaceIndex:
         self.standing = Standing(self._holdings)
         """What the last run or a question met."""
         self._unseen: set[str] = set()
+        self._is_checked = False
 
     @cached_property
     def _search(self) -> Search:
@@ -224,7 +229,10 @@ class WorkspaceIndex:
         found = self.search(question, MAP_RESULTS).results if question else []
         with self.standing.asking():
             reply = repository_map(self.manifest.names.all(), budget_tokens, found)
-            return reply if reply.files else self.standing.nothing(reply)
+            if not reply.files:
+                return self.standing.nothing(reply)
+            is_whole = bool(self.manifest.fact("updated"))
+            return reply if is_whole else structs.replace(reply, note=MAP_IN_PART)
 
     def grep(self, regex: str, limit: int = 200, *, buffers: Mapping[str, str | None] = {}) -> list[Match]:
         """Lines that match, in the files as they are. Raises `InputError` for what is no regular expression."""
@@ -274,19 +282,32 @@ class WorkspaceIndex:
             return False
 
     def rest(self, stop: threading.Event) -> None:
-        """Do what can wait until it is quiet: compact after enough changes, and let the indexer go.
+        """Do what can wait until it is quiet: look for damage once, compact after enough changes, let the indexer go.
 
         What stands against it is kept for the status; it ends soon after `stop` was set.
         """
         try:
-            if self._holdings.is_writer and self.store.needs_compaction:
-                self.large_runs.compact(stop)
+            if self._holdings.is_writer:
+                self._check(stop)
+                if self.store.needs_compaction:
+                    self.large_runs.compact(stop)
         except Stopped:
             return
         except Exception as error:  # noqa: BLE001  A run's root.
             self.standing.failed(error)
         finally:
             self.large_runs.end()
+
+    def _check(self, stop: threading.Event) -> None:
+        """Look for files that changed under the index; the next run mends it. Raises IndexDamaged."""
+        if self._is_checked:
+            return
+        age = self._holdings.age
+        try:
+            check(self._holdings.folder, stop)
+        except IndexDamaged as error:
+            raise self.standing.met(error, age) from error
+        self._is_checked = not stop.is_set()
 
     def close(self) -> None:
         """Let go of the files and of the lock; a run that is going on ends first."""

@@ -98,6 +98,8 @@ async def show_map(asked: Asked, budget_tokens: int, question: str) -> int:
     else:
         print(printable(reply.text.rstrip("\n")))
         say(f"note: {reply.files:,} of {reply.files_in_all:,} files, about {reply.tokens:,} tokens")
+        if reply.note:
+            say(f"note: {reply.note}")
     return Exit.OK
 
 

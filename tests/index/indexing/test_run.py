@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from naestro.errors import IndexDamaged, IndexUnavailable
+from naestro.errors import IndexUnavailable
 from naestro.index.embed.static import static_embedder
 from naestro.index.files.manifest import FileRecord
 from naestro.index.files.reading import MINIFIED_SIZE_MIN, read, reason_against
@@ -34,7 +33,7 @@ from naestro.index.taking.workers import (
     batches,
     worker_count,
 )
-from naestro.index.workspace_index import STOPPED, WorkspaceIndex, silent
+from naestro.index.workspace_index import MAP_IN_PART, STOPPED, WorkspaceIndex, silent
 from naestro.policy.workspace import FILE_SIZE_MAX, Workspace
 from tests.index.indexed import index_of, workspace_of, write
 from tests.support.unprivileged import unprivileged
@@ -257,6 +256,14 @@ def test_a_run_that_is_stopped_goes_on_later(workspace: Workspace) -> None:
         assert index.status().detail == ""
 
 
+def test_a_map_of_a_first_index_that_is_not_complete_says_so(workspace: Workspace) -> None:
+    with index_of(workspace) as index:
+        assert index.map().note == ""
+        index.manifest.note(updated="")  # as until the end of the first run
+        assert index.map().files
+        assert index.map().note == MAP_IN_PART
+
+
 def test_a_walk_is_stopped_too(workspace: Workspace) -> None:
     stop = threading.Event()
     with index_of(workspace) as index:
@@ -286,56 +293,6 @@ def test_an_index_is_for_its_owner_alone_whoever_made_its_folder(workspace: Work
     folder.mkdir(mode=0o755)
     with index_of(workspace):
         assert folder.stat().st_mode & 0o777 == 0o700
-
-
-def test_damage_that_a_search_met_is_mended_by_the_next_process_s_run(workspace: Workspace) -> None:
-    with index_of(workspace):
-        pass
-    for file in (workspace.root.with_name("index") / "chunks.lance" / "data").iterdir():
-        file.write_bytes(b"")
-    with index_of(workspace, is_run=False) as index:
-        assert "damaged" in index.search("alpha").detail
-    with index_of(workspace) as index:
-        reply = index.search("alpha")
-        assert (reply.results[0].path, reply.detail) == ("a.py", "")
-
-
-def test_a_manifest_with_a_flipped_byte_in_a_path_is_made_anew(workspace: Workspace) -> None:
-    with index_of(workspace) as index:
-        manifest = index.manifest
-        manifest.checkpoint()
-    with closing(sqlite3.connect(workspace.root.with_name("index") / "manifest.sqlite")) as file, file:
-        file.execute("UPDATE files SET path = CAST(x'ff2e7079' AS TEXT) WHERE path = 'a.py'")
-    with index_of(workspace) as index:
-        assert "It was built anew." in index.status().detail
-        assert paths(index, "alpha")[0] == "a.py"
-
-
-@pytest.mark.parametrize("packed", ["x'91a1ff'", "x'c1'", "7"])
-def test_names_that_cannot_be_decoded_are_damage_and_mended(workspace: Workspace, packed: str) -> None:
-    with index_of(workspace) as index:
-        index.manifest.checkpoint()
-    with closing(sqlite3.connect(workspace.root.with_name("index") / "manifest.sqlite")) as file, file:
-        file.execute(f"UPDATE uses SET imports = {packed}")
-    with index_of(workspace, is_run=False) as index:
-        with pytest.raises(IndexDamaged, match="The index is damaged"):
-            index.map()
-        assert index.refresh().phase == "done"
-        assert index.map().files > 0
-        assert "It was built anew." in index.status().detail
-
-
-def test_damage_that_was_mended_meanwhile_is_forgotten(workspace: Workspace) -> None:
-    class Healed(dict[str, str | None]):
-        """What a search reads while another thread builds the index anew."""
-
-        def items(self):
-            assert index.refresh(is_anew=True).phase == "done"
-            raise IndexDamaged("The index is damaged.")
-
-    with index_of(workspace) as index:
-        assert FIRST_RUN in index.search("alpha", buffers=Healed(a="")).detail
-        assert index.standing.damage == ""
 
 
 def test_an_index_that_is_thrown_away_under_a_search_does_not_answer_with_nothing(
@@ -456,60 +413,6 @@ class TestTwoProcesses:
             assert [place.name for place in writer.outline("a.py")] == ["alpha"]
             assert writer.refresh().phase == "done"
             assert paths(reader, "alpha")[0] == "a.py"
-
-
-class TestDamage:
-    """What is damaged is built anew by itself, and said."""
-
-    @pytest.fixture
-    def folder(self, workspace: Workspace) -> Path:
-        with index_of(workspace):
-            pass
-        return workspace.root.with_name("index")
-
-    def test_a_damaged_manifest_is_built_anew(self, workspace: Workspace, folder: Path) -> None:
-        (folder / "manifest.sqlite").write_bytes(b"nonsense" * 1000)
-        with index_of(workspace) as index:
-            assert paths(index, "alpha")[0] == "a.py"
-            assert "built anew" in index.status().detail
-
-    def test_a_table_that_lost_its_chunks_is_built_anew(self, workspace: Workspace, folder: Path) -> None:
-        from naestro.index.storage.store import erase
-
-        erase(folder)
-        with index_of(workspace, is_run=False) as index:
-            write(workspace, {"c.py": "def gamma(): pass\n"})
-            assert index.refresh().files == 3
-            assert paths(index, "alpha")[0] == "a.py"
-            assert "built anew" in index.status().detail
-
-    def test_a_damaged_table_is_built_anew_at_the_next_run(self, workspace: Workspace, folder: Path) -> None:
-        for file in (folder / "chunks.lance").rglob("*"):
-            if file.is_file():
-                file.write_bytes(b"nonsense")
-        with index_of(workspace, is_run=False) as index:
-            reply = index.search("alpha")
-            assert [found.path for found in reply.results] == ["a.py", "b.py"]
-            assert reply.detail
-            assert index.standing.damage
-            assert index.refresh().phase == "done"
-            assert paths(index, "alpha")[0] == "a.py"
-            assert index.search("alpha").detail == ""
-            assert not index.standing.damage
-
-    def test_another_embedder_is_another_index_and_said(self, workspace: Workspace, folder: Path) -> None:
-        with index_of(workspace, embedder="static") as index:
-            assert "static now, no longer none" in index.status().detail
-            assert paths(index, "alpha")[0] == "a.py"
-
-    def test_what_a_killed_run_was_about_to_write_is_written_again(
-        self, workspace: Workspace, folder: Path
-    ) -> None:
-        with index_of(workspace, is_run=False) as index:
-            index.manifest.begin(["a.py", "gone.py"])
-        with index_of(workspace) as index:
-            assert index.manifest.pending() == set()
-            assert paths(index, "alpha")[0] == "a.py"
 
 
 _FULL = """

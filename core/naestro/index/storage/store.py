@@ -249,6 +249,7 @@ class Store:
             with lance.faults("Compacting the index"):
                 self._tally.renew(self.count, lambda: _prepared(table))
                 self._place.records.write(_all_records(table))
+                self._place.sum()
             self._compacted(table)
 
     def close(self) -> None:

@@ -4,14 +4,15 @@
 """
 
 import shutil
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import uuid4
 
-from naestro.errors import IndexUnavailable
-from naestro.index.storage import indexes, lance
+from naestro.errors import IndexDamaged, IndexUnavailable
+from naestro.index.storage import indexes, lance, sums
 from naestro.index.storage.indexes import NOTHING_COVERED, Coverage
 from naestro.index.storage.records import FILE as RECORDS
 from naestro.index.storage.records import Records
@@ -27,8 +28,20 @@ _NAME: Final = "chunks"
 
 def erase(folder: Path) -> None:
     """Take the table in `folder` away, damaged or not."""
-    (folder / RECORDS).unlink(missing_ok=True)
-    shutil.rmtree(folder / f"{_NAME}.lance", ignore_errors=True)
+    for name in (RECORDS, sums.FILE):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(_files_of(folder), ignore_errors=True)
+
+
+def check(folder: Path, stop: threading.Event) -> None:
+    """Read every file of the table in `folder`; raises `IndexDamaged` for one that has changed since a compaction.
+
+    Ends soon after `stop` was set. It opens nothing of LanceDB.
+    """
+    with lance.faults("Checking the index"):
+        name = sums.changed(folder, _files_of(folder), stop)
+    if name:
+        raise IndexDamaged(f"The index is damaged: its file {name} has changed on the disk.")
 
 
 def ask(question: Callable[[], Awaitable[_T]], doing: str) -> _T:
@@ -57,8 +70,12 @@ class TablePlace:
     @property
     def size_bytes(self) -> int:
         """On the disk, old versions included."""
-        files = [*(self.folder / f"{_NAME}.lance").rglob("*"), self.folder / RECORDS]
+        files = [*_files_of(self.folder).rglob("*"), self.folder / RECORDS]
         return sum(map(_size_of, files))
+
+    def sum(self) -> None:
+        """Take the sums that `check` compares. Raises OSError."""
+        sums.take(self.folder, _files_of(self.folder))
 
     def opened(self) -> "tuple[lancedb.AsyncTable, Coverage]":
         """The table, made where there is none, and what of it can be found in its indexes alone.
@@ -87,7 +104,7 @@ class TablePlace:
 
     async def _opened(self) -> "tuple[lancedb.AsyncTable, Coverage]":
         database = await lance.connect(self.folder, is_writer=self.is_writer)
-        if (self.folder / f"{_NAME}.lance").exists():
+        if _files_of(self.folder).exists():
             table = await database.open_table(_NAME)
             metadata = (await table.schema()).metadata or {}
             self.rebuild_reason = self.pins.trouble(metadata)
@@ -105,6 +122,10 @@ class TablePlace:
         self.is_first = True
         await indexes.begin(table)
         return table, await indexes.coverage(table)
+
+
+def _files_of(folder: Path) -> Path:
+    return folder / f"{_NAME}.lance"
 
 
 async def _is_same(one: "lancedb.AsyncTable", other: "lancedb.AsyncTable") -> bool:
