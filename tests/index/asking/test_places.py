@@ -20,6 +20,7 @@ from naestro.index.asking.places import place_of
         ("docs/conf.py", "documents"),
         ("README.md", "documents"),
         ("docs/guide.rst", "documents"),
+        ("man/man5/x.5", "documents"),
         ("examples/run.py", "examples"),
         ("benches/speed.rs", "examples"),
         ("vendor/lib/x.go", "foreign"),

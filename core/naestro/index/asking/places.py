@@ -24,7 +24,7 @@ _FOLDERS: dict[str, Place] = {
     ),
     **dict.fromkeys(("bench", "benches", "benchmark", "benchmarks", "galleries", "playground"), "examples"),
     **dict.fromkeys(
-        ("doc", "docs", "docs_src", "doc_src", "website", "changelog", "changelogs"), "documents"
+        ("doc", "docs", "docs_src", "doc_src", "website", "changelog", "changelogs", "man"), "documents"
     ),
 }
 _TEST_FILE = re.compile(
