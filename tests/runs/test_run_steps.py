@@ -14,7 +14,7 @@ from naestro.runs.journal import Journal, open_journal
 from naestro.runs.records import StepState
 from naestro.runs.run import Run, StepSpec
 from naestro.runs.standing import seed_of
-from naestro.types import Fault, RunStatus, StepKind, StepStarted
+from naestro.types import Fault, Notice, RunStatus, StepKind, StepStarted
 from tests.runs.flows import Stop, Text, gives, history, journal_in, run_flow, spec, told
 
 pytestmark = pytest.mark.anyio
@@ -54,6 +54,21 @@ async def test_a_step_with_nothing_in_it_takes_one_transaction(home: Path) -> No
         run, _ = await run_flow(journal, flow)
         times = [event.time for event in journal.reader.events(run)]
     assert times[1] == times[2] < times[3] == times[4] < times[5]
+
+
+async def test_what_a_step_tells_a_person_stands_in_the_trace_once(journal: Journal) -> None:
+    async def telling(attempt: Attempt) -> int:
+        for text in ("no room", "no room", "no time"):
+            attempt.tell(text)
+        return 1
+
+    async def flow(run: Run) -> Text:
+        await run.step(spec("a"), telling, int)
+        return Text("")
+
+    run, _ = await run_flow(journal, flow)
+    notices = [event.data for event in journal.reader.events(run) if isinstance(event.data, Notice)]
+    assert notices == [Notice("no room", "warning"), Notice("no time", "warning")]
 
 
 async def test_a_finished_run_is_left_as_it_is(journal: Journal) -> None:

@@ -19,7 +19,7 @@ GRACE_S = 1.5
 """What a server gets to end by itself once its input has ended; then it is told, and a moment later killed."""
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> int:  # pragma: no cover - ended by SIGKILL: no coverage is written
     """Run the server until it or the holder of the descriptor ends; the exit code."""
     holder, command = int(arguments[0]), arguments[1:]
     os.set_inheritable(holder, False)
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     return server.returncode or 0
 
 
-def _await_either(server: "subprocess.Popen[bytes]", holder: int) -> None:
+def _await_either(server: "subprocess.Popen[bytes]", holder: int) -> None:  # pragma: no cover - as `main`
     """Wait until the server has ended or the holder is gone."""
     reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) if hasattr(os, "pipe2") else os.pipe()
     os.set_blocking(writer, False)
@@ -53,11 +53,11 @@ def _await_either(server: "subprocess.Popen[bytes]", holder: int) -> None:
                 return
 
 
-def _take_note(_signal: int, _frame: FrameType | None) -> None:
+def _take_note(_signal: int, _frame: FrameType | None) -> None:  # pragma: no cover - as `main`
     """Do nothing: the wake-up descriptor has the news."""
 
 
-def _end_all(server: "subprocess.Popen[bytes]") -> None:
+def _end_all(server: "subprocess.Popen[bytes]") -> None:  # pragma: no cover - as `main`
     """End the server and its process group, which is this process's own, too."""
     with suppress(subprocess.TimeoutExpired):
         server.wait(GRACE_S)
