@@ -27,7 +27,7 @@ demo: $(STAMP) ## a council of local models answers a question about this reposi
 
 test: $(STAMP) ## all tests, with coverage measured
 	@rm -f .coverage .coverage.* coverage.xml
-	$(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --cov --cov-report= --cov-fail-under=0 $(PYTEST_ARGS)
 
 fast: $(STAMP) ## the tests that need no model and take no five seconds
 	$(BIN)/python -m pytest -n 2 -m "not engine and not slow" $(PYTEST_ARGS)
