@@ -41,6 +41,11 @@ def index_of(
         yield index
 
 
+def paths(index: WorkspaceIndex, question: str) -> list[str]:
+    """The files that a search finds, the best first."""
+    return [found.path for found in index.search(question).results]
+
+
 def names_of(files: Files) -> list[FileNames]:
     """The names in `files` as a manifest would give them."""
     parsed = [parse_file(path, text) for path, text in sorted(files.items())]

@@ -130,9 +130,8 @@ class Ways(Speaker):
         self.send_header("content-type", "text/event-stream")
         self.end_headers()
         try:
-            while not self.over.is_set():
+            while not self.over.wait(0.05):
                 self.wfile.write(b": still here\n\n")
-                time.sleep(0.05)
         except OSError:
             pass
         self.close_connection = True

@@ -10,22 +10,8 @@ import pytest
 
 from naestro.errors import IndexDamaged
 from naestro.index.indexing.standing import FIRST_RUN
-from naestro.index.workspace_index import WorkspaceIndex
 from naestro.policy.workspace import Workspace
-from tests.index.indexed import index_of, workspace_of, write
-
-WAIT_S = 30.0
-
-
-def paths(index: WorkspaceIndex, question: str) -> list[str]:
-    return [found.path for found in index.search(question).results]
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return workspace_of(
-        tmp_path, {"a.py": "def alpha():\n    return 1\n", "b.py": "def beta():\n    return alpha()\n"}
-    )
+from tests.index.indexed import index_of, paths, write
 
 
 def test_damage_that_a_search_met_is_mended_by_the_next_process_s_run(workspace: Workspace) -> None:

@@ -33,23 +33,10 @@ from naestro.index.taking.workers import (
     batches,
     worker_count,
 )
-from naestro.index.workspace_index import MAP_IN_PART, STOPPED, WorkspaceIndex, silent
+from naestro.index.workspace_index import MAP_IN_PART, STOPPED, silent
 from naestro.policy.workspace import FILE_SIZE_MAX, Workspace
-from tests.index.indexed import index_of, workspace_of, write
+from tests.index.indexed import index_of, paths, workspace_of, write
 from tests.support.unprivileged import unprivileged
-
-WAIT_S = 30.0
-
-
-def paths(index: WorkspaceIndex, question: str) -> list[str]:
-    return [found.path for found in index.search(question).results]
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return workspace_of(
-        tmp_path, {"a.py": "def alpha():\n    return 1\n", "b.py": "def beta():\n    return alpha()\n"}
-    )
 
 
 def test_a_first_run_finds_everything_and_a_second_does_nothing(workspace: Workspace) -> None:
