@@ -287,10 +287,8 @@ class WorkspaceIndex:
         What stands against it is kept for the status; it ends soon after `stop` was set.
         """
         try:
-            if self._holdings.is_writer:
-                self._check(stop)
-                if self.store.needs_compaction:
-                    self.large_runs.compact(stop)
+            if self._holdings.is_writer and self._is_whole(stop) and self.store.needs_compaction:
+                self.large_runs.compact(stop)
         except Stopped:
             return
         except Exception as error:  # noqa: BLE001  A run's root.
@@ -298,16 +296,17 @@ class WorkspaceIndex:
         finally:
             self.large_runs.end()
 
-    def _check(self, stop: threading.Event) -> None:
-        """Look for files that changed under the index; the next run mends it. Raises IndexDamaged."""
-        if self._is_checked:
-            return
-        age = self._holdings.age
-        try:
-            check(self._holdings.folder, stop)
-        except IndexDamaged as error:
-            raise self.standing.met(error, age) from error
-        self._is_checked = not stop.is_set()
+    def _is_whole(self, stop: threading.Event) -> bool:
+        """Whether no file changed under the index, looked at once; the next run mends it."""
+        if not self._is_checked:
+            age = self._holdings.age
+            try:
+                check(self._holdings.folder, stop)
+            except IndexDamaged as error:
+                self.standing.met(error, age)
+                return False
+            self._is_checked = not stop.is_set()
+        return True
 
     def close(self) -> None:
         """Let go of the files and of the lock; a run that is going on ends first."""

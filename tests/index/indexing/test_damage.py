@@ -120,6 +120,7 @@ class TestDamage:
         with index_of(workspace, is_run=False) as index:
             index.rest(threading.Event())
             assert file.name in index.standing.damage
+            assert not index.standing.trouble
             assert index.refresh().phase == "done"
             assert "has changed on the disk. It was built anew." in index.status().detail
             assert paths(index, "alpha")[0] == "a.py"
