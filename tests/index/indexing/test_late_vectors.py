@@ -74,3 +74,18 @@ def test_every_file_gets_its_vectors_once_and_a_run_that_ends_early_goes_on(tmp_
         assert counting.texts == len(chunks)
         store.close()
     embedding.close()
+
+
+def test_a_file_whose_rows_are_not_written_yet_gets_no_vectors_for_the_old_ones(tmp_path: Path) -> None:
+    counting = Counting()
+    embedding = Late(tmp_path / "vectors", counting)
+    with index_of(workspace_of(tmp_path, {"m0.py": FILES["m0.py"], "m1.py": FILES["m1.py"]})) as index:
+        manifest = index.manifest
+        entries = [FileEntry(record) for record in manifest.records()]
+        manifest.begin(["m0.py"])
+        manifest.commit(entries, is_waiting=True, is_written=False)  # what a killed indexer leaves
+        assert give_vectors(manifest, lambda: index.store, embedding, threading.Event()) == 1
+        assert manifest.pending() == {"m0.py"}
+        manifest.commit(entries, is_waiting=True)
+        assert manifest.waiting(9) == ["m0.py", "m1.py"]
+    embedding.close()

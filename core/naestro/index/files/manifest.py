@@ -114,8 +114,9 @@ class Manifest:
         return {path for (path,) in self._file.rows("SELECT path FROM pending")}
 
     def waiting(self, limit: int) -> list[str]:
-        """At most `limit` files whose chunks have no vectors yet."""
-        return [path for (path,) in self._file.rows("SELECT path FROM waiting ORDER BY path LIMIT ?", limit)]
+        """At most `limit` files whose chunks the table has as they are, and without vectors yet."""
+        question = "SELECT path FROM waiting EXCEPT SELECT path FROM pending ORDER BY path LIMIT ?"
+        return [path for (path,) in self._file.rows(question, limit)]
 
     def fact(self, name: str) -> str:
         """What `note` kept under `name`; empty where nothing."""
