@@ -219,6 +219,17 @@ class TestShown:
         assert paths(followed, name("beta", 8))[0] == "m8.py"
         assert_whole(followed)
 
+    def test_a_file_that_was_shown_to_be_empty_and_goes_before_that_is_written_leaves_nothing(
+        self, workspace: Workspace, followed: WorkspaceIndex
+    ) -> None:
+        write(workspace, {**files("beta"), "steady.py": ""})
+        assert followed.refresh(progress=_killing(followed)).phase == "failed"
+        (workspace.root / "steady.py").unlink()
+        assert followed.refresh(["steady.py"]).phase == "done"
+        assert followed.refresh().phase == "done"
+        assert paths(followed, "steady") == []
+        assert_whole(followed)
+
     def test_the_next_process_writes_what_a_killed_indexer_has_only_shown(
         self, workspace: Workspace, followed: WorkspaceIndex
     ) -> None:

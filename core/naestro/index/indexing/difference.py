@@ -91,7 +91,7 @@ def of_workspace(workspace: Workspace, manifest: Manifest, stop: threading.Event
 
 def of_files(workspace: Workspace, manifest: Manifest, paths: Iterable[str]) -> Difference | None:
     """What is different about the files at `paths`; None where that concerns more than them: only a walk can tell."""
-    found = Difference()
+    found = Difference(pending=manifest.pending())
     ignores = workspace.ignores()
     for path in paths:
         is_rule = path.rpartition("/")[2] in IGNORE_NAMES
